@@ -1,0 +1,1 @@
+"""afflux: the affiliate network engine you can audit."""

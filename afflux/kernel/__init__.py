@@ -1,0 +1,1 @@
+"""Pure domain kernel: no I/O, no clock, no randomness."""

@@ -1,0 +1,275 @@
+"""The shape of a catalogue file: for every kind its keys, how each is read and shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from msgspec import UNSET, Struct
+from msgspec.structs import fields as struct_fields
+
+from afflux.kernel import scalars
+from afflux.kernel.catalog.entities import (
+    Advertiser,
+    Approval,
+    CommissionRule,
+    Entity,
+    FraudAction,
+    FxRate,
+    Goal,
+    Landing,
+    Link,
+    Network,
+    Offer,
+    Partner,
+    State,
+    Terms,
+)
+from afflux.kernel.document import (
+    BAD,
+    Field,
+    Node,
+    Parse,
+    Problems,
+    Text,
+    build,
+    listing,
+    read_fields,
+    record,
+    scalar,
+)
+from afflux.kernel.money import major, parse_amount
+
+_id = scalar(scalars.number_id)
+_label = scalar(scalars.label)
+_name = scalar(scalars.name)
+_currency = scalar(scalars.currency)
+_duration = scalar(scalars.duration)
+_days = scalar(scalars.whole(0, 36_500))
+_state = Field("status", scalar(scalars.choice(State)))
+
+_TERMS = {
+    "percent": Field("percent", scalar(scalars.percent)),
+    "flat": Field("flat", scalar(str)),
+    "currency": Field("currency", _currency),
+}
+
+
+def _terms(node: Node, path: str, problems: Problems) -> object:
+    """Read terms: `7%`, `2.50 EUR`, `5% + 1.00 EUR`, or {percent, flat, currency}."""
+    if isinstance(node, Text):
+        return _short_terms(node, path, problems)
+    values = read_fields(node, path, problems, _TERMS)
+    if values is None:
+        return BAD
+    if not values.keys() & {"percent", "flat"}:
+        problems.add(node.line, path, "neither percent nor flat is given")
+        return BAD
+    return _with_flat(values, node, path, problems)
+
+
+def _short_terms(node: Text, path: str, problems: Problems) -> object:
+    values: dict[str, object] = {}
+    for part in node.value.split("+"):
+        words = part.split()
+        if len(words) == 1 and words[0].endswith("%") and "percent" not in values:
+            values["percent"] = scalar(scalars.percent)(Text(node.line, words[0]), path, problems)
+        elif len(words) == 2 and "flat" not in values:
+            values["flat"] = words[0]
+            values["currency"] = _currency(Text(node.line, words[1]), path, problems)
+        else:
+            problems.add(
+                node.line, path, f"{node.value[:60]!r} is not like 7%, 2.50 EUR or 5% + 1.00 EUR"
+            )
+            return BAD
+    return BAD if BAD in values.values() else _with_flat(values, node, path, problems)
+
+
+def _with_flat(values: dict[str, object], node: Node, path: str, problems: Problems) -> object:
+    flat, currency = values.pop("flat", None), values.get("currency")
+    if (flat is None) != (currency is None):
+        missing = "flat" if flat is None else "currency"
+        problems.add(node.line, path, f"a flat amount needs its currency: {missing} is missing")
+        return BAD
+    if flat is not None:
+        try:
+            values["flat_minor"] = parse_amount(str(flat), str(currency)).minor
+        except ValueError as error:
+            problems.add(node.line, path, str(error))
+            return BAD
+    return build(Terms, values, node.line, path, problems)
+
+
+def terms_text(terms: object) -> object:
+    """Return terms as they are written: `5% + 1.00 EUR`."""
+    if not isinstance(terms, Terms):
+        return None
+    parts = [] if terms.percent is None else [f"{terms.percent}%"]
+    if terms.flat_minor is not None and terms.currency is not None:
+        parts.append(f"{major(terms.flat_minor, terms.currency)} {terms.currency}")
+    return " + ".join(parts)
+
+
+def _list_of(kind: type[Struct], fields: Mapping[str, Field], *, at_least: int) -> Field:
+    item: Parse = record(kind, fields)
+    show_items: Callable[[object], object] = lambda values: (  # noqa: E731
+        [show(value, fields) for value in values if isinstance(value, Struct)]
+        if isinstance(values, list)
+        else values
+    )
+    attribute = f"{kind.__name__.lower()}s"
+    return Field(attribute, listing(item, at_least=at_least), show_items, required=True)
+
+
+_duration_field = partial(Field, parse=_duration, show=scalars.duration_text)
+_holds = {
+    "hold": _duration_field("hold_seconds"),
+    "hold_days": Field("hold_days", _days),
+}
+_GOAL = {
+    "name": Field("name", _name, required=True),
+    "revenue": Field("revenue", _terms, terms_text, required=True),
+    "commission": Field("commission", _terms, terms_text),
+    "approval": Field("approval", scalar(scalars.choice(Approval))),
+    **_holds,
+    "window": _duration_field("window_s"),
+}
+_LANDING = {
+    "id": Field("id", _id, required=True),
+    "url": Field("url", scalar(scalars.url), required=True),
+    "weight": Field("weight", scalar(scalars.whole(0, 1_000_000))),
+}
+_action = scalar(scalars.choice(FraudAction))
+
+
+class Shape(Struct, frozen=True):
+    """One section of a catalogue file."""
+
+    section: str
+    kind: type[Entity]
+    fields: dict[str, Field]
+    what: str
+
+
+SHAPES: tuple[Shape, ...] = (
+    Shape(
+        "network",
+        Network,
+        {
+            "name": Field("name", _label),
+            "currency": Field("currency", _currency),
+            "time_zone": Field("time_zone", scalar(str)),
+            "fallback_url": Field("fallback_url", scalar(scalars.url)),
+        },
+        "network",
+    ),
+    Shape(
+        "advertisers",
+        Advertiser,
+        {
+            "id": Field("id", _id, required=True),
+            "name": Field("name", _label, required=True),
+            "currency": Field("currency", _currency),
+            "status": _state,
+            "hosts": Field("hosts", listing(scalar(scalars.host))),
+            "key_ids": Field("key_ids", listing(scalar(scalars.key_id))),
+            "token_generation": Field("token_generation", scalar(scalars.whole(1, 10**9))),
+            "allow_token": Field("allow_token", scalar(scalars.flag)),
+        },
+        "advertiser",
+    ),
+    Shape(
+        "partners",
+        Partner,
+        {
+            "id": Field("id", _id, required=True),
+            "name": Field("name", _label, required=True),
+            "status": _state,
+            "group": Field("group", _name),
+            "currency": Field("currency", _currency),
+        },
+        "partner",
+    ),
+    Shape(
+        "offers",
+        Offer,
+        {
+            "id": Field("id", _id, required=True),
+            "advertiser": Field("advertiser_id", _id, required=True),
+            "name": Field("name", _label, required=True),
+            "status": _state,
+            "landings": _list_of(Landing, _LANDING, at_least=1),
+            "goals": _list_of(Goal, _GOAL, at_least=1),
+            "model": Field("model", scalar(scalars.one_of("last"))),
+            "window": _duration_field("click_window_s"),
+            **_holds,
+            "repeat_click": _duration_field("repeat_click_s"),
+            "ctit_floor": _duration_field("ctit_floor_s"),
+            "on_short_ctit": Field("on_short_ctit", _action),
+            "on_repeated_click": Field("on_repeated_click", _action),
+            "on_bot_click": Field("on_bot_click", _action),
+        },
+        "offer",
+    ),
+    Shape(
+        "links",
+        Link,
+        {
+            "id": Field("id", _id, required=True),
+            "code": Field("code", scalar(scalars.code), required=True),
+            "partner": Field("partner_id", _id, required=True),
+            "offer": Field("offer_id", _id, required=True),
+            "status": _state,
+        },
+        "link",
+    ),
+    Shape(
+        "commission_rules",
+        CommissionRule,
+        {
+            "id": Field("id", _name, required=True),
+            "terms": Field("terms", _terms, terms_text, required=True),
+            "partner": Field("partner_id", _id),
+            "group": Field("group", _name),
+            "offer": Field("offer_id", _id),
+            "goal": Field("goal", _name),
+            "priority": Field("priority", scalar(scalars.whole(-(10**6), 10**6))),
+        },
+        "commission rule",
+    ),
+    Shape(
+        "fx_rates",
+        FxRate,
+        {
+            "base": Field("base", _currency, required=True),
+            "quote": Field("quote", _currency, required=True),
+            "rate": Field("rate", scalar(scalars.rate), required=True),
+            "source": Field("source", _label, required=True),
+        },
+        "FX rate",
+    ),
+)
+BY_KIND: dict[str, Shape] = {shape.kind.kind: shape for shape in SHAPES}
+
+
+def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
+    """Return what a file would declare for this value: what is not the default, in file order."""
+    defaults = {
+        each.name: _default(each.default, each.default_factory)
+        for each in struct_fields(type(value))
+    }
+    shown: dict[str, object] = {}
+    for name, field in fields.items():
+        raw = getattr(value, field.attribute)
+        if field.required or raw != defaults[field.attribute]:
+            shown[name] = field.show(raw)
+    return shown
+
+
+def show_entity(entity: Entity) -> dict[str, object]:
+    """Return what a file would declare for this entity."""
+    return show(entity, BY_KIND[entity.kind].fields)
+
+
+def _default(value: object, factory: object) -> object:
+    return factory() if callable(factory) else (UNSET if value is UNSET else value)

@@ -1,0 +1,110 @@
+"""Events that attribution emits."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+from afflux.kernel.events.common import Binary16, Currency, Event, Item
+from afflux.kernel.events.tracking import Authentication, Channel, Status
+from afflux.kernel.types import Millis
+
+
+class Result(StrEnum):
+    """Whether somebody is credited."""
+
+    ATTRIBUTED = "attributed"
+    UNATTRIBUTED = "unattributed"
+
+
+class CreditSignal(StrEnum):
+    """What led from the conversion to its touches."""
+
+    CLICK_ID = "click_id"
+    COUPON = "coupon"
+    CUSTOMER = "customer"
+    JOURNEY = "journey"
+    NONE = "none"
+
+
+class TouchOutcome(StrEnum):
+    """What a touch got. `assisted`: within the window, but the model gave it nothing."""
+
+    CREDITED = "credited"
+    ASSISTED = "assisted"
+    NONE = "none"
+
+
+class Share(Struct, frozen=True, kw_only=True):
+    """An exact part (numerator/denominator) of one conversion's credit."""
+
+    partner_id: int
+    offer_id: int
+    link_id: int
+    click_id: Binary16 | None = None
+    clicked_at: Millis | None = None
+    numerator: int
+    denominator: int
+
+
+class Touch(Struct, frozen=True, kw_only=True):
+    """A touch of the journey and what became of it (law A4)."""
+
+    click_id: Binary16
+    partner_id: int
+    offer_id: int
+    link_id: int
+    occurred_at: Millis
+    kind: str
+    flags: list[str] = []
+    invalid: bool = False
+    outcome: TouchOutcome
+    reason: str | None = None
+
+
+class Decision(Event, frozen=True, kw_only=True):
+    """Who is credited with a conversion, and why every other touch is not.
+
+    A higher `version` of the same `conversion_key` replaces a lower one. `event_id` is the hash
+    of all that was decided, so that two equal decisions have the same id whatever their versions.
+    `screened` is False when the screen of the credited click was not known in time.
+    """
+
+    topic: ClassVar[str] = "attribution.decisions"
+    schema: ClassVar[str] = "decision"
+
+    conversion_key: Binary16
+    body_hash: Binary16
+    version: int
+    supersedes: Binary16 | None = None
+    result: Result
+    reason: str | None = None
+    advertiser_id: int
+    offer_id: int | None = None
+    goal: str
+    transaction_id: str | None = None
+    value_minor: int | None = None
+    currency: Currency | None = None
+    items: list[Item] = []
+    coupon: str | None = None
+    customer_key: Binary16 | None = None
+    new_customer: bool | None = None
+    country: str | None = None
+    status: Status
+    channel: Channel
+    authentication: Authentication
+    reported_at: Millis
+    shares: list[Share] = []
+    touches: list[Touch] = []
+    signal: CreditSignal
+    model: str
+    window_s: int
+    terms_version: int
+    screened: bool
+    waited_ms: int
+
+    @property
+    def key(self) -> bytes:
+        return self.conversion_key

@@ -1,0 +1,100 @@
+"""Macros of landing URLs: the one list of names, and how they are filled in.
+
+A template is checked when the catalogue is applied (law T4), so that nothing can go wrong at the
+click: scheme and host are fixed text, values are percent-encoded, unknown macros do not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
+
+MACROS: frozenset[str] = frozenset(
+    {
+        "click_id",
+        "partner_id",
+        "offer_id",
+        "advertiser_id",
+        "link_id",
+        "source",
+        "ref_id",
+        "timestamp",
+        "random",
+        "country",
+        "device",
+        *(f"sub{number}" for number in range(1, 11)),
+    }
+)
+"""What may stand in braces in a landing URL."""
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\"<>\\^`|]")
+_HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$")
+
+
+class MacroError(ValueError):
+    """A URL template that must not be used; the message says why."""
+
+
+class Template(Struct, frozen=True):
+    """A compiled URL: `literals[0] + value(names[0]) + literals[1] + ...`."""
+
+    url: str
+    literals: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """Return the URL with every macro replaced by its percent-encoded value.
+
+        A macro without a value becomes empty text.
+        """
+        parts = [self.literals[0]]
+        for name, literal in zip(self.names, self.literals[1:], strict=True):
+            parts.append(quote(values.get(name, ""), safe="", errors="replace"))
+            parts.append(literal)
+        return "".join(parts)
+
+
+def compile_template(url: str) -> Template:
+    """Check a landing URL and return its template.
+
+    Raises MacroError for an unknown macro, stray braces, control characters, blanks, a scheme
+    other than http or https, a missing or malformed host, credentials, or a macro within the host.
+    """
+    _check_text(url)
+    _check_place(url)
+    pieces = _BRACES.split(url)
+    literals, names = tuple(pieces[::2]), tuple(pieces[1::2])
+    for name in names:
+        if name not in MACROS:
+            raise MacroError(f"unknown macro {{{name}}}; known are {', '.join(sorted(MACROS))}")
+    if any("{" in literal or "}" in literal for literal in literals):
+        raise MacroError("a brace without its partner")
+    return Template(url, literals, names)
+
+
+def _check_text(url: str) -> None:
+    bad = _FORBIDDEN.search(url)
+    if bad is not None:
+        raise MacroError(f"a URL cannot hold the character {bad.group()!r}; percent-encode it")
+
+
+def _check_place(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        raise MacroError(f"not a URL: {error}") from error
+    if parts.scheme not in {"http", "https"}:
+        raise MacroError(f"the scheme must be http or https, not {parts.scheme!r}")
+    if "{" in parts.netloc or "}" in parts.netloc:
+        raise MacroError("a macro cannot stand in the host")
+    if "@" in parts.netloc:
+        raise MacroError("a user name or password cannot stand before the host")
+    bracketed = f"[{host}]" if host is not None and ":" in host else host
+    if not bracketed or _HOST.match(bracketed) is None:
+        raise MacroError(f"the host {parts.netloc!r} is missing or malformed")

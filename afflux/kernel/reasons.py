@@ -1,0 +1,144 @@
+"""The one catalogue of reason codes, with a sentence for people in English and Russian.
+
+A module of a service adds none of its own: what a partner or an advertiser can be told stands here.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Sentence(Struct, frozen=True):
+    """What a reason code means, for people."""
+
+    en: str
+    ru: str
+
+
+REASONS: dict[str, Sentence] = {
+    # tracking: clicks
+    "link_unknown": Sentence("No link has this code.", "Ссылки с таким кодом нет."),
+    "link_paused": Sentence("The link is paused.", "Ссылка приостановлена."),
+    "offer_paused": Sentence("The offer is paused.", "Оффер приостановлен."),
+    "partner_paused": Sentence("The partner is paused.", "Партнёр приостановлен."),
+    # tracking: reports
+    "authentication_missing": Sentence(
+        "Neither a token nor a signature was sent.", "Нет ни токена, ни подписи."
+    ),
+    "advertiser_unknown": Sentence("No advertiser has this id.", "Рекламодателя с таким id нет."),
+    "advertiser_paused": Sentence("The advertiser is paused.", "Рекламодатель приостановлен."),
+    "token_wrong": Sentence("The token is not this advertiser's.", "Токен не этого рекламодателя."),
+    "token_not_allowed": Sentence(
+        "This advertiser must sign its reports.", "Этот рекламодатель обязан подписывать отчёты."
+    ),
+    "key_unknown": Sentence("The key id is not an active one.", "Ключ с таким id не действует."),
+    "signature_wrong": Sentence("The signature does not match.", "Подпись не совпадает."),
+    "timestamp_outside": Sentence(
+        "The timestamp is more than 300 s from now.", "Отметка времени дальше 300 с от текущего."
+    ),
+    "nonce_used": Sentence("The nonce was used before.", "Это одноразовое число уже применялось."),
+    "click_id_malformed": Sentence(
+        "That is not a click id of this network.", "Это не идентификатор клика этой сети."
+    ),
+    "click_id_unknown_key": Sentence(
+        "The click id was signed with a key that is not active.",
+        "Идентификатор клика подписан недействующим ключом.",
+    ),
+    "click_id_forged": Sentence(
+        "The click id's signature does not match.", "Подпись идентификатора клика не совпадает."
+    ),
+    "click_id_foreign": Sentence(
+        "The click belongs to another advertiser.", "Клик принадлежит другому рекламодателю."
+    ),
+    "field_missing": Sentence("A required field is missing.", "Нет обязательного поля."),
+    "field_invalid": Sentence("A field has a wrong value.", "Поле имеет неверное значение."),
+    "goal_unknown": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
+    "body_invalid": Sentence("The body cannot be read.", "Тело запроса не читается."),
+    "body_too_large": Sentence("The body is too large.", "Тело запроса слишком велико."),
+    "batch_too_large": Sentence(
+        "A batch has at most 1,000 items.", "В пакете не больше 1000 записей."
+    ),
+    "conflicting_report": Sentence(
+        "Another report with the same key and other content was accepted before.",
+        "Ранее принят другой отчёт с тем же ключом.",
+    ),
+    "journal_full": Sentence(
+        "The journal is full; send again later.", "Журнал переполнен; повторите позже."
+    ),
+    # attribution
+    "outside_window": Sentence(
+        "The click is older than the window.", "Клик старше окна атрибуции."
+    ),
+    "after_conversion": Sentence("The click came after the conversion.", "Клик позже конверсии."),
+    "other_advertiser": Sentence(
+        "The click belongs to another advertiser.", "Клик по другому рекламодателю."
+    ),
+    "other_offer": Sentence("The click belongs to another offer.", "Клик по другому офферу."),
+    "earlier_touch": Sentence("A later click is credited.", "Засчитан более поздний клик."),
+    "not_the_reported_click": Sentence(
+        "The report names another click.", "В отчёте указан другой клик."
+    ),
+    "flagged_invalid": Sentence("The click is invalid.", "Клик недействителен."),
+    "offer_unknown": Sentence("The offer is not in the catalogue.", "Оффера нет в каталоге."),
+    "goal_not_in_offer": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
+    "no_touch": Sentence("No click leads to the conversion.", "К конверсии не ведёт ни один клик."),
+    "too_late": Sentence("The click was recorded after the grace.", "Клик записан позже отсрочки."),
+    # fraud
+    "bot_user_agent": Sentence("The user agent is a known bot's.", "User agent известного бота."),
+    "repeated_click": Sentence(
+        "The visitor clicked the same link again within the limit.",
+        "Посетитель снова нажал ту же ссылку раньше предела.",
+    ),
+    "short_click_to_conversion": Sentence(
+        "The conversion came sooner after the click than the offer allows.",
+        "Конверсия наступила быстрее, чем допускает оффер.",
+    ),
+    "flagged_click": Sentence("The credited click was flagged.", "Засчитанный клик помечен."),
+    "click_unscreened": Sentence(
+        "The credited click has not been screened yet.", "Засчитанный клик ещё не проверен."
+    ),
+    # payouts
+    "conversion_accrued": Sentence("The conversion was accrued.", "Конверсия начислена."),
+    "partner_unknown": Sentence(
+        "The partner is not in the catalogue.", "Партнёра нет в каталоге."
+    ),
+    "payout_instructed": Sentence("A payout was instructed.", "Выплата поручена."),
+    "payout_paid": Sentence("The bank paid the payout.", "Банк провёл выплату."),
+    "payout_failed": Sentence(
+        "The payout failed; the money is available again.",
+        "Выплата не прошла; деньги снова доступны.",
+    ),
+    "no_rule": Sentence("No commission rule matches.", "Ни одно правило комиссии не подходит."),
+    "fx_rate_missing": Sentence("The exchange rate is missing.", "Нет обменного курса."),
+    "advertiser_rejected": Sentence("The advertiser rejected it.", "Рекламодатель отклонил."),
+    "refunded": Sentence("The order was refunded.", "Заказ возвращён."),
+    "charged_back": Sentence("The payment was charged back.", "Платёж оспорен."),
+    "amended": Sentence("The order value was changed.", "Сумма заказа изменена."),
+    "reinstated": Sentence("The conversion was reinstated.", "Конверсия восстановлена."),
+    "fraud_rejected": Sentence("Fraud control rejected it.", "Отклонено контролем фрода."),
+    "decision_superseded": Sentence(
+        "A later decision replaced the earlier one.", "Новое решение заменило прежнее."
+    ),
+    "hold_over": Sentence("The hold is over.", "Срок удержания истёк."),
+    # records nobody could process
+    "frame_damaged": Sentence(
+        "The record does not start with a known schema id.", "Запись не начинается с id схемы."
+    ),
+    "schema_unknown": Sentence("The schema id is unknown.", "Неизвестный id схемы."),
+    "schema_foreign": Sentence(
+        "The schema belongs to another topic.", "Схема принадлежит другому топику."
+    ),
+    "value_damaged": Sentence("The value cannot be decoded.", "Значение не декодируется."),
+    "value_invalid": Sentence("A field is out of its range.", "Поле вне допустимых значений."),
+    "key_mismatch": Sentence(
+        "The Kafka key is not the one the value asks for.", "Ключ Kafka не соответствует значению."
+    ),
+    "value_empty": Sentence("The record has no value.", "У записи нет значения."),
+    "unprocessable": Sentence("The record cannot be processed.", "Запись нельзя обработать."),
+}
+
+
+def sentence(code: str, language: str = "en") -> str:
+    """Return the sentence of a reason code; raises KeyError for a code nobody declared."""
+    known = REASONS[code]
+    return known.ru if language == "ru" else known.en

@@ -1,0 +1,1 @@
+"""The shell: the only place that touches Kafka, disks, clocks and databases."""

@@ -1,0 +1,25 @@
+"""The one catalogue of metrics: name, type, labels, meaning. The docs table is made from it."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS = Counter(
+    "afflux_records", "Records taken from Kafka, by stage and topic.", ["stage", "topic"]
+)
+EMITTED = Counter("afflux_emitted", "Events published, by stage and topic.", ["stage", "topic"])
+DEAD_LETTERS = Counter(
+    "afflux_dead_letters", "Records sent to the dead letters.", ["stage", "topic", "reason"]
+)
+DROPPED = Counter("afflux_dropped", "Records that needed nothing, by reason.", ["stage", "reason"])
+PARKED = Gauge("afflux_parked", "Records in state waiting for what they need.", ["stage"])
+LAG = Gauge(
+    "afflux_lag_records", "Records in Kafka not yet committed.", ["stage", "topic", "partition"]
+)
+BATCH_SECONDS = Histogram(
+    "afflux_batch_seconds",
+    "Time from decode to commit of a batch.",
+    ["stage"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+PUBLISH_RETRIES = Counter("afflux_publish_retries", "Sends repeated after an error.", ["stage"])

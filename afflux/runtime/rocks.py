@@ -1,0 +1,85 @@
+"""RocksDB through rocksdict in raw mode: bytes to bytes, ordered, batches atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from rocksdict import AccessType, Checkpoint, Options, Rdict, WriteBatch
+
+
+class Batch:
+    """Writes that happen together or not at all."""
+
+    def __init__(self) -> None:
+        self.raw = WriteBatch(raw_mode=True)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key."""
+        self.raw.put(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key."""
+        self.raw.delete(key)
+
+    def __len__(self) -> int:
+        return int(self.raw.len())
+
+
+class Rocks:
+    """One store in one folder; a second opener of the same folder is refused by RocksDB's lock."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_max_background_jobs(2)
+        options.set_write_buffer_size(32 << 20)
+        options.set_keep_log_file_num(2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        access = AccessType.read_only() if read_only else AccessType.read_write()
+        self._db = Rdict(str(path), options=options, access_type=access)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of many keys in one call, None where absent."""
+        if not keys:
+            return []
+        return cast("list[bytes | None]", self._db.get(list(keys)))
+
+    def scan(self, prefix: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs whose key starts with `prefix`, in key order or against it."""
+        cursor = self._db.iter()
+        if reverse:
+            cursor.seek_for_prev(prefix + b"\xff" * 32)
+        else:
+            cursor.seek(prefix)
+        while cursor.valid():
+            key: bytes = cursor.key()
+            if not key.startswith(prefix):
+                return
+            yield key, cursor.value()
+            if reverse:
+                cursor.prev()
+            else:
+                cursor.next()
+
+    def batch(self) -> Batch:
+        """Return an empty batch for `write`."""
+        return Batch()
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch atomically; it survives the end of this process."""
+        self._db.write(batch.raw)
+
+    def checkpoint(self, path: Path) -> None:
+        """Make a consistent copy, hard-linked, in a folder that does not exist yet."""
+        Checkpoint(self._db).create_checkpoint(str(path))
+
+    def close(self) -> None:
+        """Flush and release the folder."""
+        self._db.close()

@@ -1,0 +1,87 @@
+"""Settings of every process, from the environment (`AFFLUX_*`).
+
+One class, so that a name means the same in the embedded stack, in compose and in a cluster.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings, with the defaults of the embedded stack."""
+
+    model_config = SettingsConfigDict(env_prefix="AFFLUX_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".afflux"), description="folder of all local state")
+    tenant_id: int = Field(0, description="tenant written into every event")
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma separated")
+    postgres: str = Field("", description="PostgreSQL connection string")
+    clickhouse: str = Field(
+        "", description="clickhouse-connect DSN; chdb:///path embeds the engine"
+    )
+    schema_registry_url: str = Field(
+        "", description="Confluent registry; empty: schemas/registry.json"
+    )
+    topic_partitions: int = Field(4, description="partitions of co-partitioned topics when created")
+    topic_replication: int = Field(1, description="replication factor when topics are created")
+
+    secret: SecretStr = Field(
+        SecretStr(""), description="master secret all keys derive from; >= 32 characters"
+    )
+    click_key_ids: str = Field("1", description="click token key ids, the signing one first")
+
+    edge_host: str = Field("127.0.0.1", description="address the edge binds")
+    edge_port: int = Field(8080, description="public port of the tracking edge")
+    edge_id: str = Field("edge-1", description="name of this edge; one journal each")
+    edge_public_url: str = Field(
+        "", description="how visitors reach the edge; default from host, port"
+    )
+    journal_dir: Path | None = Field(
+        None, description="journal folder; default HOME/journal/EDGE_ID"
+    )
+    journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")
+
+    analytics_host: str = Field("127.0.0.1", description="address of the KPI API")
+    analytics_port: int = Field(8081, description="port of the KPI API")
+    analytics_url: str = Field("", description="where clients find the KPI API; default host, port")
+    monitor_port: int = Field(6066, description="port of the monitor's web view")
+    admin_host: str = Field("127.0.0.1", description="address of health and metrics, never public")
+    admin_port: int = Field(0, description="port of health and metrics; 0 picks a free one")
+
+    batch_records: int = Field(2000, description="records a consumer takes at once")
+    poll_ms: int = Field(100, description="longest wait for records")
+    send_timeout_s: float = Field(15.0, description="bound on every await of the producer")
+    dead_letter_share: float = Field(
+        0.2, description="share of dead letters in the last 1,000 records that stops a service"
+    )
+    screen_wait_ms: int = Field(30_000, description="longest wait for clicks and their screening")
+    attribution_grace_s: int = Field(86_400, description="log time in which a late touch revises")
+    catalog_lead_ms: int = Field(1_000, description="a change is known this long after its apply")
+
+    @property
+    def journal(self) -> Path:
+        """Folder of this edge's journal."""
+        return self.journal_dir or self.home / "journal" / self.edge_id
+
+    @property
+    def edge_url(self) -> str:
+        """Public address of the edge, without a trailing slash."""
+        return (self.edge_public_url or f"http://{self.edge_host}:{self.edge_port}").rstrip("/")
+
+    @property
+    def kpi_url(self) -> str:
+        """Address of the KPI API, without a trailing slash."""
+        return (self.analytics_url or f"http://{self.analytics_host}:{self.analytics_port}").rstrip(
+            "/"
+        )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()

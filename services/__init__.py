@@ -1,0 +1,1 @@
+"""The services: each imports afflux, none imports another."""

@@ -1,0 +1,1 @@
+"""The analytics service; see README.md in this folder."""

@@ -1,0 +1,1 @@
+"""Pure decisions of analytics: tables, KPIs, queries, comparisons."""

@@ -1,0 +1,172 @@
+"""Raw tables: one a topic, one row a record, columns derived from the event's fields.
+
+A list of records becomes JSON text, except what queries ask for: the shares of a decision are
+parallel arrays, the names of signals and of rules are arrays. A record inside a record (the
+decision in an assessment) is laid out flat with a prefix.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+from typing import Any, NewType, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from afflux.kernel.events import BY_TOPIC, Event
+from afflux.kernel.events.attribution import Decision, Share
+from afflux.kernel.events.common import Binary16
+from afflux.kernel.events.fraud import RuleReason, Signal
+from afflux.kernel.types import Millis
+
+TIME = "DateTime64(3, 'UTC')"
+ID = "FixedString(16)"
+KAFKA_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("kafka_partition", "Int32"),
+    ("kafka_offset", "Int64"),
+    ("kafka_day", "Date"),
+    ("row_hash", "UInt64"),
+)
+UNDECODABLE = "raw_undecodable"
+TOPICS: tuple[str, ...] = (
+    "catalog.changes",
+    "tracking.clicks",
+    "tracking.conversions",
+    "tracking.adjustments",
+    "tracking.rejections",
+    "fraud.click-flags",
+    "fraud.click-counts",
+    "attribution.decisions",
+    "fraud.assessments",
+    "payouts.commissions",
+    "deadletters",
+)
+_FEW_VALUES = frozenset(
+    """goal currency cost_currency country device os browser language source coupon edge_id reason
+    model method content_type status field chain kind stage origin_topic source_topic state_before
+    state_after rule_id author fetch_metadata debit credit""".split()
+)
+_ARRAYS: dict[type, dict[str, str]] = {
+    Share: {name: f"share_{name}" for name in Share.__struct_fields__},
+    Signal: {"name": "signal_names"},
+    RuleReason: {"rule": "reason_rules"},
+}
+# What is summed to compare a topic with its table: a check digit over all currencies, not money.
+_AMOUNTS = {
+    "tracking.clicks": ("cost_minor",),
+    "tracking.conversions": ("value_minor",),
+    "tracking.adjustments": ("value_minor",),
+    "fraud.click-counts": ("valid",),
+    "attribution.decisions": ("value_minor",),
+    "fraud.assessments": ("decision", "value_minor"),
+    "payouts.commissions": ("amount_minor",),
+}
+
+
+class Layout(enum.Enum):
+    """How a column is filled from a field."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    ARRAY = "array"
+
+
+class Column(Struct, frozen=True):
+    """A column: its ClickHouse type and the path of the field in the event."""
+
+    name: str
+    type: str
+    path: tuple[str, ...]
+    layout: Layout = Layout.PLAIN
+
+
+class Table(Struct, frozen=True):
+    """The raw table of a topic; `amount` is the path of what is summed in comparisons."""
+
+    topic: str
+    name: str
+    event: type[Event]
+    columns: tuple[Column, ...]
+    amount: tuple[str, ...] | None
+
+    @property
+    def amount_column(self) -> str | None:
+        """The column of `amount`."""
+        return None if self.amount is None else "_".join(self.amount)
+
+
+def table_of(topic: str) -> Table:
+    """Return the raw table of a topic; raises KeyError for a topic without one."""
+    return TABLES[topic]
+
+
+def columns_of(record: type[Struct], prefix: tuple[str, ...] = ()) -> tuple[Column, ...]:
+    """Return the columns of a record's fields, in the order of the fields."""
+    hints = get_type_hints(record, include_extras=True)
+    found: list[Column] = []
+    for field in fields(record):
+        found += _columns(hints[field.name], field.name, prefix)
+    return tuple(found)
+
+
+def _columns(hint: Any, name: str, prefix: tuple[str, ...]) -> list[Column] | tuple[Column, ...]:
+    path = (*prefix, name)
+    column = "_".join(path)
+    if hint is Decision:
+        return columns_of(Decision, path)
+    if get_origin(hint) is not list:
+        return [Column(column, clickhouse_type(hint, name), path)]
+    (item,) = get_args(hint)
+    if item is str:
+        return [Column(column, "Array(String)", path)]
+    arrays = _ARRAYS.get(item, {})
+    hints = get_type_hints(item, include_extras=True)
+    lead = "".join(f"{part}_" for part in prefix)
+    columns = [
+        Column(
+            lead + alias, f"Array({clickhouse_type(hints[part], '')})", (*path, part), Layout.ARRAY
+        )
+        for part, alias in arrays.items()
+    ]
+    if len(arrays) < len(item.__struct_fields__):
+        columns.append(Column(column, "String", path, Layout.JSON))
+    return columns
+
+
+def clickhouse_type(hint: Any, name: str) -> str:
+    """Return the ClickHouse type of a field; raises TypeError for one nobody thought of."""
+    if get_origin(hint) is types.UnionType or str(get_origin(hint)) == "typing.Union":
+        inner = next(part for part in get_args(hint) if part is not type(None))
+        return _nullable(clickhouse_type(inner, name))
+    if hint == Binary16:
+        return ID
+    if isinstance(hint, NewType):
+        return TIME if hint is Millis else "Int64"
+    base = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    if base is bool:
+        return "Bool"
+    if base is bytes:
+        return "String"
+    if base is int:
+        return "Int64"
+    if isinstance(base, type) and issubclass(base, enum.Enum):
+        return "LowCardinality(String)"
+    if base is str:
+        return "LowCardinality(String)" if name in _FEW_VALUES else "String"
+    raise TypeError(f"no column type for {hint!r}")
+
+
+def _nullable(kind: str) -> str:
+    if kind.startswith("LowCardinality("):
+        return f"LowCardinality(Nullable({kind[15:-1]}))"
+    return f"Nullable({kind})"
+
+
+def _table(topic: str) -> Table:
+    event = BY_TOPIC[topic]
+    name = "raw_" + topic.replace(".", "_").replace("-", "_")
+    return Table(topic, name, event, columns_of(event), _AMOUNTS.get(topic))
+
+
+TABLES: dict[str, Table] = {topic: _table(topic) for topic in TOPICS}

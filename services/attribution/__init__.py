@@ -1,0 +1,1 @@
+"""The attribution service; see README.md in this folder."""

@@ -1,0 +1,1 @@
+"""Pure decisions of attribution: journeys, windows, models, parking, the decision itself."""

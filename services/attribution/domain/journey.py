@@ -1,0 +1,131 @@
+"""A visitor's clicks, and what of them one conversion may look at.
+
+Log time of a click is the highest `recorded_at` in its partition up to and including it. It never
+falls, and depends on the clicks partition alone: who reads the topics faster changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from afflux.kernel.types import Millis
+
+MAX_TOUCHES = 200
+"""A decision lists, and a model sees, at most this many touches: the newest."""
+
+
+class Seen(Struct, frozen=True):
+    """A click as the state keeps it. `no_touch`: why it can earn nothing (refused, preview)."""
+
+    click_id: bytes
+    occurred_at: Millis
+    recorded_at: Millis
+    log_time: Millis
+    offset: int
+    partner_id: int
+    offer_id: int
+    link_id: int
+    advertiser_id: int
+    no_touch: str | None = None
+
+
+class Note(Struct, frozen=True, array_like=True):
+    """One signal on a click. `late_at`: log time of its flag if it came after the first screening.
+
+    A flag of the first screening stands before the watermark of its click and has `late_at` 0.
+    """
+
+    signal: str
+    invalid: bool
+    recorded_at: Millis
+    late_at: Millis = Millis(0)
+
+
+class Step(Struct, frozen=True):
+    """A click with the notes that count."""
+
+    seen: Seen
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the screen called the click invalid."""
+        return any(note.invalid for note in self.notes)
+
+    @property
+    def signals(self) -> list[str]:
+        """Names of all signals, each once, sorted."""
+        return sorted({note.signal for note in self.notes})
+
+
+class Journey(Struct, frozen=True):
+    """What one conversion may look at: touches up to its time, oldest first, and the named click.
+
+    `named` is the click the report names, once it has come; it is among `steps` only if it is one
+    of the newest touches. `omitted` says that there were more than MAX_TOUCHES.
+    """
+
+    steps: tuple[Step, ...] = ()
+    named: Step | None = None
+    omitted: bool = False
+
+
+def counted(notes: Iterable[Note], until: Millis) -> tuple[Note, ...]:
+    """Return the notes of the first screening, and the later ones up to log time `until`."""
+    return tuple(sorted((note for note in notes if note.late_at <= until), key=_by_signal))
+
+
+def merge_notes(known: Iterable[Note], more: Iterable[Note]) -> tuple[Note, ...]:
+    """Return all notes, the first one of each signal: a flag that comes again changes nothing."""
+    merged: dict[str, Note] = {}
+    for note in (*known, *more):
+        merged.setdefault(note.signal, note)
+    return tuple(merged.values())
+
+
+def gather(
+    newest_first: Iterable[tuple[Seen, tuple[Note, ...]]],
+    named: tuple[Seen, tuple[Note, ...]] | None,
+    occurred_at: Millis,
+    until: Millis,
+) -> Journey:
+    """Return the journey of a conversion at `occurred_at` whose grace ends at log time `until`.
+
+    `newest_first` are the visitor's clicks against time; it is read no further than needed. A
+    journey ends with its conversion: later clicks are no touches of it. The named click counts
+    however late it was logged; the others only within the grace.
+    """
+    steps: list[Step] = []
+    omitted = False
+    for seen, notes in newest_first:
+        if seen.no_touch or seen.occurred_at > occurred_at or seen.log_time > until:
+            continue
+        if len(steps) == MAX_TOUCHES:
+            omitted = True
+            break
+        steps.append(Step(seen, counted(notes, until)))
+    return Journey(
+        tuple(sorted(steps, key=_by_time)),
+        None if named is None else Step(named[0], counted(named[1], until)),
+        omitted,
+    )
+
+
+def position(steps: Iterable[Step]) -> int:
+    """Return the offset behind the last of these clicks, 0 for none."""
+    return max((step.seen.offset + 1 for step in steps), default=0)
+
+
+def index(steps: Iterable[Step]) -> Mapping[bytes, Step]:
+    """Return the steps by click id."""
+    return {step.seen.click_id: step for step in steps}
+
+
+def _by_signal(note: Note) -> str:
+    return note.signal
+
+
+def _by_time(step: Step) -> tuple[int, bytes]:
+    return step.seen.occurred_at, step.seen.click_id

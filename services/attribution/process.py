@@ -1,0 +1,279 @@
+"""Events in, outcomes out; no I/O beyond the state view it is given.
+
+A batch is taken in two halves. `take` notes facts (clicks, flags, conversions) in the state.
+`settle` then looks once at every conversion that a fact, the horizon or the clock concerns: so a
+batch makes at most one version of a decision, and the order of topics within it does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from afflux.kernel.catalog import Catalog
+from afflux.kernel.events import (
+    Click,
+    ClickFlag,
+    ClickOutcome,
+    Conversion,
+    Decision,
+    FlagAction,
+)
+from afflux.kernel.ids import ulid_time
+from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome, Park
+from afflux.kernel.reasons import REASONS
+from afflux.kernel.types import Millis
+from services.attribution.domain.decision import decide, published
+from services.attribution.domain.journey import Journey, Note, Seen, merge_notes, position
+from services.attribution.domain.parking import needed, ready, visitor_of
+from services.attribution.rows import Open
+from services.attribution.state import State
+
+_NOTED: Outcome = Emit(())
+_REPEATED: Outcome = Drop("redelivered")
+_NO_TOUCH = frozenset((ClickOutcome.REFUSED, ClickOutcome.PREVIEW))
+
+
+class Policy(Struct, frozen=True):
+    """Settings that decisions depend on, in milliseconds.
+
+    `grace_ms`: log time after a conversion in which a late click or a later flag still counts.
+    `wait_ms`: longest wait, by the worker's clock, for a conversion's click and its screening.
+    """
+
+    grace_ms: int
+    wait_ms: int
+
+
+class Arrival(Struct, frozen=True):
+    """One event and its offset in its topic's partition."""
+
+    offset: int
+    event: Click | ClickFlag | Conversion
+
+
+class Process:
+    """Attribution of one partition: `take` a batch, then `settle` it."""
+
+    def __init__(self, state: State, catalog: Catalog, policy: Policy) -> None:
+        self.state = state
+        self._catalog = catalog
+        self._policy = policy
+        self._concerned: dict[bytes, Millis] = {}
+        self._keys: set[tuple[bytes, bytes]] = set()
+        for opened in state.restore():
+            self._wait(opened, state.journey(opened.conversion, self._due(opened.conversion)))
+
+    def take(self, batch: Sequence[Arrival], clicks_end: int, now: Millis) -> list[Outcome]:
+        """Note a batch's facts; one outcome a record, in order.
+
+        `clicks_end` is the end of the clicks partition, fetched after the batch was read.
+        """
+        missing = self.state.missing_clicks(
+            [arrival.event for arrival in batch if isinstance(arrival.event, Click)]
+        )
+        reports = [arr.event for arr in batch if isinstance(arr.event, Conversion)]
+        keys = [report.conversion_key for report in reports]
+        known = dict(zip(keys, self.state.known(keys), strict=True))
+        outcomes: list[Outcome] = []
+        for arrival in batch:
+            match arrival.event:
+                case Click() as click:
+                    outcomes.append(self._take_click(click, arrival.offset, missing))
+                case ClickFlag() as flag:
+                    outcomes.append(self._take_flag(flag))
+                case Conversion() as conversion:
+                    outcomes.append(self._take_conversion(conversion, known, clicks_end, now))
+        return outcomes
+
+    def settle(self, now: Millis) -> list[Emit | Park]:
+        """Look at every conversion concerned and return what became of each."""
+        self._keys |= self.state.woken(now)
+        overdue = self.state.overdue()
+        found = {
+            opened.conversion.conversion_key: opened
+            for opened in self.state.opened(sorted(self._keys.union(overdue)))
+        }
+        for visitor, since in self._concerned.items():
+            for opened in self.state.open_of(visitor):
+                if _concerns(opened, since):
+                    found[opened.conversion.conversion_key] = opened
+        self._concerned, self._keys = {}, set()
+        late = {key for _, key in overdue}
+        return [
+            outcome
+            for key in sorted(found)
+            for outcome in self._settle_one(found[key], key in late, now)
+        ]
+
+    def idle(self) -> bool:
+        """Return whether nothing waits to be settled but clocks."""
+        return not self._concerned and not self._keys
+
+    def _take_click(self, click: Click, offset: int, missing: set[bytes]) -> Outcome:
+        progress = self.state.progress
+        log_time = max(progress.clicks_log, click.recorded_at)
+        self.state.progress = msgspec.structs.replace(
+            progress, clicks_next=max(progress.clicks_next, offset + 1), clicks_log=log_time
+        )
+        if click.click_id not in missing:
+            return _REPEATED
+        missing.discard(click.click_id)
+        self.state.add_click(click.visitor_key, _seen(click, offset, log_time))
+        self._concern(click.visitor_key, click.click_id, click.occurred_at)
+        return _NOTED
+
+    def _take_flag(self, flag: ClickFlag) -> Outcome:
+        progress = self.state.progress
+        log_time = max(progress.flags_log, flag.recorded_at)
+        progress = msgspec.structs.replace(progress, flags_log=log_time)
+        if flag.action is FlagAction.SCREENED:
+            screened_to = max(progress.screened_to, flag.source_offset)
+            self.state.progress = msgspec.structs.replace(progress, screened_to=screened_to)
+            return _NOTED
+        self.state.progress = progress
+        if flag.click_id is None or flag.visitor_key is None:
+            return DeadLetter("value_invalid", "a flag names a click and its visitor")
+        late = log_time if flag.source_offset < progress.screened_to else Millis(0)
+        known = self.state.notes(flag.visitor_key, flag.click_id)
+        merged = merge_notes(known, _notes(flag, late))
+        if merged == known:
+            return _REPEATED
+        self.state.set_notes(flag.visitor_key, flag.click_id, merged)
+        self._concern(flag.visitor_key, flag.click_id, ulid_time(flag.click_id))
+        return _NOTED
+
+    def _take_conversion(
+        self,
+        conversion: Conversion,
+        known: dict[bytes, bytes | None],
+        clicks_end: int,
+        now: Millis,
+    ) -> Outcome:
+        first = known[conversion.conversion_key]
+        if first is not None:
+            return _REPEATED if first == conversion.body_hash else _conflict(conversion, first)
+        known[conversion.conversion_key] = conversion.body_hash
+        self.state.remember(conversion)
+        visitor = visitor_of(conversion)
+        epoch = self.state.meta.epoch
+        if visitor is None:
+            decision = decide(conversion, Journey(), self._catalog, 0)
+            return Emit((published(decision, epoch, None, 0),))
+        opened = Open(conversion, clicks_end, now, epoch)
+        self.state.add_open(visitor, opened, self._due(conversion))
+        self._keys.add((visitor, conversion.conversion_key))
+        return Park(self._deadline(opened), "awaits_click")
+
+    def _settle_one(self, opened: Open, overdue: bool, now: Millis) -> Iterable[Emit | Park]:
+        state, conversion = self.state, opened.conversion
+        journey = state.journey(conversion, self._due(conversion))
+        if overdue:
+            opened = msgspec.structs.replace(opened, overdue=True)
+        need = needed(conversion, journey, opened.clicks_end)
+        deadline = self._deadline(opened)
+        visitor = visitor_of(conversion)
+        assert visitor is not None
+        if opened.decision_id is None and not ready(need, state.progress, now, deadline):
+            state.set_open(visitor, opened)
+            self._wait(opened, journey)
+            yield Park(deadline, "awaits_click")
+            return
+        decision = decide(conversion, journey, self._catalog, state.progress.screened_to)
+        if decision.event_id != opened.decision_id:
+            opened, decision = self._publish(opened, decision, now)
+            yield Emit((decision,))
+        if opened.overdue and self._final(opened, journey):
+            state.close_open(visitor, conversion.conversion_key)
+        else:
+            state.set_open(visitor, opened)
+            self._wait(opened, journey)
+
+    def _publish(self, opened: Open, decision: Decision, now: Millis) -> tuple[Open, Decision]:
+        """Return the decision with a version above every one that may have been published.
+
+        A crash after publishing and before committing leaves a version nobody remembers, at most
+        one an owner epoch. So a version rises by one, and by one more for each epoch in between;
+        the first version is the epoch's number.
+        """
+        epoch = self.state.meta.epoch
+        version = opened.version + 1 + epoch - opened.epoch if opened.version else epoch
+        waited_ms = min(max(0, now - opened.read_at), 2**31 - 1)
+        decision = published(decision, version, opened.decision_id, waited_ms)
+        return msgspec.structs.replace(
+            opened, version=version, decision_id=decision.event_id, epoch=epoch
+        ), decision
+
+    def _wait(self, opened: Open, journey: Journey) -> None:
+        """Say when to look again: when what is listed is screened, or when the wait is over."""
+        conversion, state = opened.conversion, self.state
+        visitor, key = visitor_of(conversion), conversion.conversion_key
+        assert visitor is not None
+        if opened.decision_id is None:
+            state.wake_at(self._deadline(opened), visitor, key)
+            need = needed(conversion, journey, opened.clicks_end)
+        else:
+            need = _covered_from(journey)
+        if need is not None and need > state.progress.horizon:
+            state.wake_at_horizon(need, visitor, key)
+
+    def _final(self, opened: Open, journey: Journey) -> bool:
+        """Return whether no input can come any more: the grace is over in both partitions, the
+        named click is there, and all that is listed is screened."""
+        missing = opened.conversion.click_id is not None and journey.named is None
+        return not missing and _covered_from(journey) <= self.state.progress.horizon
+
+    def _concern(self, visitor: bytes, click_id: bytes, clicked_at: Millis) -> None:
+        if self.state.has_open(visitor) or visitor in self._concerned:
+            self._concerned[visitor] = min(self._concerned.get(visitor, clicked_at), clicked_at)
+
+    def _due(self, conversion: Conversion) -> Millis:
+        return Millis(conversion.recorded_at + self._policy.grace_ms)
+
+    def _deadline(self, opened: Open) -> Millis:
+        return Millis(opened.read_at + self._policy.wait_ms)
+
+
+def _concerns(opened: Open, since: Millis) -> bool:
+    """Return whether a fact about a click at `since` or later can change this conversion."""
+    return opened.conversion.occurred_at >= since or opened.conversion.click_id is not None
+
+
+def _covered_from(journey: Journey) -> int:
+    named = () if journey.named is None else (journey.named,)
+    return position((*journey.steps, *named))
+
+
+def _conflict(conversion: Conversion, first: bytes) -> DeadLetter:
+    """The first report stays; this one is kept for people (law I2)."""
+    return DeadLetter(
+        "conflicting_report",
+        f"conversion {conversion.conversion_key.hex()} was reported before with body "
+        f"{first.hex()}, now with {conversion.body_hash.hex()}",
+    )
+
+
+def _seen(click: Click, offset: int, log_time: Millis) -> Seen:
+    no_touch = None
+    if click.outcome in _NO_TOUCH:
+        no_touch = click.reason if click.reason in REASONS else "no_touch"
+    return Seen(
+        click_id=click.click_id,
+        occurred_at=click.occurred_at,
+        recorded_at=click.recorded_at,
+        log_time=log_time,
+        offset=offset,
+        partner_id=click.partner_id,
+        offer_id=click.offer_id,
+        link_id=click.link_id,
+        advertiser_id=click.advertiser_id,
+        no_touch=no_touch,
+    )
+
+
+def _notes(flag: ClickFlag, late_at: Millis) -> list[Note]:
+    invalid = flag.action is FlagAction.INVALID
+    names = [signal.name for signal in flag.signals] or [flag.action.value]
+    return [Note(name, invalid, flag.recorded_at, late_at) for name in names]

@@ -1,0 +1,1 @@
+"""The fraud service; see README.md in this folder."""

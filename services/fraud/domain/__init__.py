@@ -1,0 +1,1 @@
+"""What fraud control decides, as pure functions."""

@@ -1,0 +1,39 @@
+"""Wiring of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from afflux.runtime.catalog_follower import CatalogFollower
+from afflux.runtime.codec import Codec
+from afflux.runtime.loop import Loop
+from afflux.runtime.process import Runnable
+from afflux.runtime.settings import Settings
+from services.fraud.offers import Following
+from services.fraud.screen_stage import ScreenStage
+
+
+class Screen(Following):
+    """The screen's loop; counts that are not published yet are lag as well."""
+
+    def __init__(self, settings: Settings) -> None:
+        codec = Codec.load()
+        follower = CatalogFollower(settings, codec)
+        self._stage = ScreenStage(settings.home / "fraud-screen", follower, settings.tenant_id)
+        super().__init__(Loop(settings, self._stage, codec), follower)
+
+    def status(self) -> dict[str, object]:
+        """Return the loop's status."""
+        status = super().status()
+        lag = status.get("lag")
+        unpublished = self._stage.unpublished
+        return {
+            **status,
+            "lag": lag + unpublished if isinstance(lag, int) else unpublished,
+            "unpublished_counts": unpublished,
+        }
+
+
+def build(settings: Settings) -> Sequence[Runnable]:
+    """Return the screen, ready to run."""
+    return [Screen(settings)]

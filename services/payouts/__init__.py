@@ -1,0 +1,1 @@
+"""The payouts service; see README.md in this folder."""

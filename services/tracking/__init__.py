@@ -1,0 +1,1 @@
+"""The tracking service; see README.md in this folder."""

@@ -1,0 +1,121 @@
+"""From the fields of a later report to an Adjustment, or to the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from afflux.kernel.events import Adjustment, AdjustmentKind
+from afflux.kernel.ids import conversion_key, derive, parse_ulid
+from afflux.kernel.money import Money
+from afflux.kernel.types import AdvertiserId, Id16
+from services.tracking.domain.conversions import (
+    GOAL_LIMIT,
+    TXN_LIMIT,
+    ReportContext,
+    read_click,
+)
+from services.tracking.domain.fields import Fields
+from services.tracking.domain.refusal import Refusal, RefusedError
+
+_WITH_AMOUNT = frozenset((AdjustmentKind.REFUND, AdjustmentKind.CHARGEBACK, AdjustmentKind.AMEND))
+
+
+def build_adjustment(
+    fields: Mapping[str, object], context: ReportContext
+) -> Adjustment | Refusal:
+    """Return the adjustment in `fields`, or why there is none.
+
+    Fields: txn_id, click_id or conversion_key (hex) with goal; kind; amount and currency for
+    refund, chargeback (absent: all of it) and amend (required: the new order value); reason;
+    adjustment_id; order_time (when it happened). Without an adjustment_id the content identifies
+    it, so two equal partial refunds need ids to be two.
+    """
+    try:
+        return _build(Fields(fields), context)
+    except RefusedError as error:
+        return error.refusal
+
+
+def _build(fields: Fields, context: ReportContext) -> Adjustment:
+    goal = fields.required("goal", GOAL_LIMIT)
+    transaction_id = fields.text("txn_id", TXN_LIMIT)
+    key = _conversion_key(fields, context, goal, transaction_id)
+    kind = fields.choice("kind", AdjustmentKind)
+    if kind is None:
+        raise RefusedError("field_missing", "kind is required", "kind")
+    money = _money(fields, context, kind)
+    currency = money.currency if money else context.advertiser.currency
+    items = fields.items(currency)
+    reason_text = fields.text("reason", 500)
+    happened_at = fields.order_time("order_time", context.received_at)
+    named = fields.text("adjustment_id", 128)
+    body_hash = fields.body_hash("adjustment-body")
+    adjustment_id = named or body_hash.hex()
+    return Adjustment(
+        event_id=derive("adjustment-event", key, adjustment_id),
+        occurred_at=context.received_at if happened_at is None else happened_at,
+        recorded_at=context.received_at,
+        tenant_id=context.tenant_id,
+        conversion_key=key,
+        body_hash=body_hash,
+        advertiser_id=context.advertiser.id,
+        goal=goal,
+        transaction_id=transaction_id,
+        kind=kind,
+        adjustment_id=adjustment_id,
+        value_minor=money.minor if money else None,
+        currency=money.currency if money else None,
+        items=items,
+        reason_text=reason_text,
+        channel=context.channel,
+        authentication=context.authentication,
+        edge_id=context.edge_id,
+        journal_position=0,
+    )
+
+
+def _money(fields: Fields, context: ReportContext, kind: AdjustmentKind) -> Money | None:
+    money = fields.money("amount", fields.currency(context.advertiser.currency))
+    if money is not None and kind not in _WITH_AMOUNT:
+        raise RefusedError("field_invalid", f"{kind} takes no amount", "amount")
+    if money is None and kind is AdjustmentKind.AMEND:
+        raise RefusedError("field_missing", "amend needs the new amount", "amount")
+    return money
+
+
+def _conversion_key(
+    fields: Fields, context: ReportContext, goal: str, transaction_id: str | None
+) -> Id16:
+    named = fields.text("conversion_key", 32)
+    click = None if transaction_id or named else read_click(fields, context)
+    if named is None and transaction_id is None and click is None:
+        raise RefusedError(
+            "field_missing", "txn_id, click_id or conversion_key is required", "txn_id"
+        )
+    advertiser_id = AdvertiserId(context.advertiser.id)
+    if named is None:
+        click_id = click.click_id if click else None
+        return conversion_key(advertiser_id, goal, transaction_id, click_id)
+    key = _parse_key(named)
+    if transaction_id and key != conversion_key(advertiser_id, goal, transaction_id, None):
+        raise RefusedError(
+            "field_invalid", "conversion_key is not that of txn_id and goal", "conversion_key"
+        )
+    fields.note("conversion_key", key.hex())
+    return key
+
+
+def _parse_key(text: str) -> Id16:
+    try:
+        return parse_ulid(text) if len(text) == 26 else _hex16(text)
+    except ValueError:
+        raise RefusedError(
+            "field_invalid", f"{text!r} is not a conversion key", "conversion_key"
+        ) from None
+
+
+def _hex16(text: str) -> Id16:
+    raw = bytes.fromhex(text)
+    if len(raw) != 16:
+        raise ValueError(text)
+    return Id16(raw)

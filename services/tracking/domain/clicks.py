@@ -1,0 +1,125 @@
+"""From a request for a link to a click entry and a destination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import unquote_plus
+
+from msgspec import Struct
+
+from afflux.kernel.events import Click, ClickOutcome
+from afflux.kernel.types import Id16, Millis
+from services.tracking.domain.macros import SUBS
+from services.tracking.domain.refusal import Refusal
+
+TEXT_LIMIT = 255
+AGENT_LIMIT = 512
+COOKIE = "afflux_v"
+_MARK = COOKIE + "="
+NO_SUBS: list[str] = []
+
+
+class Extras(Struct, frozen=True):
+    """What a partner adds to a link: sub1..sub10, source, ref_id."""
+
+    values: Mapping[str, str]
+    sub: list[str]
+    source: str | None
+    ref_id: str | None
+
+
+NO_EXTRAS = Extras({}, NO_SUBS, None, None)
+_KNOWN = frozenset((*SUBS, "source", "ref_id"))
+
+
+def read_extras(query: str) -> Extras:
+    """Return the partner's parameters; too long ones are cut, others ignored: a click is never
+    refused for them. Subs keep their place: sub2 without sub1 is the second of the list."""
+    values: dict[str, str] = {}
+    for pair in query.split("&", 40)[:40]:
+        name, _, value = pair.partition("=")
+        if name in _KNOWN and value:
+            text = unquote_plus(value).replace("\x00", "")[:TEXT_LIMIT]
+            if text:
+                values[name] = text
+    if not values:
+        return NO_EXTRAS
+    sub = [values.get(name, "") for name in SUBS]
+    while sub and not sub[-1]:
+        sub.pop()
+    return Extras(values, sub, values.get("source"), values.get("ref_id"))
+
+
+def read_visitor(cookie: str | None) -> bytes | None:
+    """Return the visitor key in a Cookie header, or None."""
+    if cookie is None:
+        return None
+    start = cookie.find(_MARK)
+    if start < 0:
+        return None
+    start += len(_MARK)
+    text = cookie[start : start + 33].partition(";")[0]
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return key if len(key) == 16 and len(text) == 32 else None
+
+
+def visitor_cookie(key: bytes, *, secure: bool) -> str:
+    """Return the Set-Cookie value: first party, 400 days, unreadable for scripts."""
+    flag = "; Secure" if secure else ""
+    return f"{_MARK}{key.hex()}; Path=/; Max-Age=34560000; HttpOnly; SameSite=Lax{flag}"
+
+
+class ImportedClick(Struct, frozen=True, kw_only=True):
+    """A click from elsewhere; ids are derived from its row, so that a repeat changes nothing."""
+
+    click_id: Id16
+    visitor_key: Id16
+    link_id: int
+    partner_id: int
+    offer_id: int
+    advertiser_id: int
+    clicked_at: Millis
+    recorded_at: Millis
+    visitor_is_new: bool = False
+    user_agent: str = ""
+    ip_prefix: str = "0.0.0.0/24"
+    country: str | None = None
+    source: str | None = None
+    sub: tuple[str, ...] = ()
+    ref_id: str | None = None
+
+
+def build_click(row: ImportedClick, *, edge_id: str, tenant_id: int = 0) -> Click | Refusal:
+    """Return the event of an imported click, or why there is none."""
+    if not 0 < row.clicked_at <= row.recorded_at + 86_400_000:
+        return Refusal("field_invalid", f"{row.clicked_at} is no plausible time", "clicked_at")
+    if len(row.sub) > len(SUBS):
+        return Refusal("field_invalid", f"{len(row.sub)} subs, at most {len(SUBS)}", "sub")
+    if len(row.click_id) != 16 or len(row.visitor_key) != 16:
+        return Refusal("field_invalid", "ids have 16 bytes", "click_id")
+    return Click(
+        event_id=row.click_id,
+        occurred_at=row.clicked_at,
+        recorded_at=row.recorded_at,
+        tenant_id=tenant_id,
+        click_id=row.click_id,
+        visitor_key=row.visitor_key,
+        visitor_is_new=row.visitor_is_new,
+        link_id=row.link_id,
+        partner_id=row.partner_id,
+        offer_id=row.offer_id,
+        advertiser_id=row.advertiser_id,
+        ip_prefix=row.ip_prefix,
+        ip_hash=b"",
+        country=row.country,
+        user_agent=row.user_agent[:AGENT_LIMIT],
+        source=row.source and row.source[:TEXT_LIMIT],
+        sub=[text[:TEXT_LIMIT] for text in row.sub],
+        ref_id=row.ref_id and row.ref_id[:TEXT_LIMIT],
+        outcome=ClickOutcome.REDIRECTED,
+        edge_id=edge_id,
+        journal_position=0,
+    )

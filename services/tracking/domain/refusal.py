@@ -1,0 +1,57 @@
+"""What the edge answers instead of keeping something, and why."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from afflux.kernel.reasons import sentence
+
+STATUS = {
+    "authentication_missing": 401,
+    "advertiser_unknown": 401,
+    "token_wrong": 401,
+    "key_unknown": 401,
+    "signature_wrong": 401,
+    "timestamp_outside": 401,
+    "nonce_used": 401,
+    "token_not_allowed": 403,
+    "advertiser_paused": 403,
+    "click_id_foreign": 403,
+    "conflicting_report": 409,
+    "body_too_large": 413,
+    "batch_too_large": 413,
+    "journal_full": 503,
+}
+"""HTTP status by reason code; every other reason is a 400."""
+
+
+class Refusal(Struct, frozen=True):
+    """A report that is not kept: reason code, the field at fault, a sentence with its value."""
+
+    reason: str
+    detail: str
+    field: str | None = None
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the answer."""
+        return STATUS.get(self.reason, 400)
+
+    def as_answer(self) -> dict[str, object]:
+        """Return what the caller is told."""
+        return {
+            "status": "refused",
+            "code": self.status,
+            "reason": self.reason,
+            "field": self.field,
+            "sentence": sentence(self.reason),
+            "detail": self.detail,
+        }
+
+
+class RefusedError(Exception):
+    """Carries a refusal out of nested parsing; never leaves this package."""
+
+    def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.refusal = Refusal(reason, detail, field)
