@@ -24,7 +24,7 @@ from afflux.kernel.events import (
 )
 from afflux.kernel.ids import derive, ulid
 from afflux.kernel.types import Millis
-from afflux.runtime.loop import Record
+from afflux.runtime.record import Record
 
 T0 = 1_760_000_000_000
 CHROME = (

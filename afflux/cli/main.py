@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -55,7 +55,9 @@ def _add(app: typer.Typer, name: str, where: str) -> None:
     module_name, _, attribute = where.partition(":")
     if find_spec(module_name) is None:
         return
-    target: typer.Typer | Callable[..., None] = getattr(import_module(module_name), attribute)
+    target = getattr(import_module(module_name), attribute, None)
+    if target is None:
+        return
     if isinstance(target, typer.Typer):
         app.add_typer(target, name=name)
     else:

@@ -19,6 +19,7 @@ MACROS: frozenset[str] = frozenset(
         "offer_id",
         "advertiser_id",
         "link_id",
+        "landing_id",
         "source",
         "ref_id",
         "timestamp",

@@ -23,3 +23,16 @@ BATCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 PUBLISH_RETRIES = Counter("afflux_publish_retries", "Sends repeated after an error.", ["stage"])
+CLICKS = Counter("afflux_clicks", "Clicks the edge answered, by outcome.", ["outcome"])
+CLICKS_UNLOGGED = Counter(
+    "afflux_clicks_unlogged", "Clicks redirected without a record, because the journal was full."
+)
+REPORTS = Counter(
+    "afflux_reports", "Reports the edge answered, by path and reason code.", ["path", "result"]
+)
+JOURNALED = Gauge("afflux_journaled", "Records in the journal since ever, by kind.", ["kind"])
+JOURNAL_BYTES = Gauge("afflux_journal_bytes", "Size of the journal on disk.")
+SHIPPED = Counter("afflux_shipped", "Journal records acknowledged by Kafka, by topic.", ["topic"])
+SHIP_SKIPPED = Counter(
+    "afflux_ship_skipped", "Journal records found in Kafka already after a restart.", ["topic"]
+)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from rocksdict import AccessType, Checkpoint, Options, Rdict, WriteBatch
+from rocksdict import AccessType, Checkpoint, Options, Rdict, RdictIter, WriteBatch
 
 
 class Batch:
@@ -25,6 +25,38 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.raw.len())
+
+
+class Cursor:
+    """One iterator for many scans, over the rows as they were when it was made.
+
+    It has one place: finish or abandon a scan before the next one.
+    """
+
+    def __init__(self, raw: RdictIter) -> None:
+        self._raw = raw
+
+    def above(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs whose key starts with `prefix`, in key order."""
+        cursor = self._raw
+        cursor.seek(prefix)
+        while cursor.valid():
+            key: bytes = cursor.key()
+            if not key.startswith(prefix):
+                return
+            yield key, cursor.value()
+            cursor.next()
+
+    def below(self, prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs whose key starts with `prefix` and is <= `start`, against key order."""
+        cursor = self._raw
+        cursor.seek_for_prev(start)
+        while cursor.valid():
+            key: bytes = cursor.key()
+            if not key.startswith(prefix):
+                return
+            yield key, cursor.value()
+            cursor.prev()
 
 
 class Rocks:
@@ -67,6 +99,10 @@ class Rocks:
                 cursor.prev()
             else:
                 cursor.next()
+
+    def cursor(self) -> Cursor:
+        """Return an iterator for many scans over the rows as they are now."""
+        return Cursor(self._db.iter())
 
     def batch(self) -> Batch:
         """Return an empty batch for `write`."""

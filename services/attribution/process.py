@@ -7,7 +7,7 @@ batch makes at most one version of a decision, and the order of topics within it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -63,8 +63,7 @@ class Process:
         self._policy = policy
         self._concerned: dict[bytes, Millis] = {}
         self._keys: set[tuple[bytes, bytes]] = set()
-        for opened in state.restore():
-            self._wait(opened, state.journey(opened.conversion, self._due(opened.conversion)))
+        state.restore(policy.wait_ms)
 
     def take(self, batch: Sequence[Arrival], clicks_end: int, now: Millis) -> list[Outcome]:
         """Note a batch's facts; one outcome a record, in order.
@@ -102,15 +101,8 @@ class Process:
                     found[opened.conversion.conversion_key] = opened
         self._concerned, self._keys = {}, set()
         late = {key for _, key in overdue}
-        return [
-            outcome
-            for key in sorted(found)
-            for outcome in self._settle_one(found[key], key in late, now)
-        ]
-
-    def idle(self) -> bool:
-        """Return whether nothing waits to be settled but clocks."""
-        return not self._concerned and not self._keys
+        settled = (self._settle_one(found[key], key in late, now) for key in sorted(found))
+        return [outcome for outcome in settled if outcome is not None]
 
     def _take_click(self, click: Click, offset: int, missing: set[bytes]) -> Outcome:
         progress = self.state.progress
@@ -164,32 +156,33 @@ class Process:
             return Emit((published(decision, epoch, None, 0),))
         opened = Open(conversion, clicks_end, now, epoch)
         self.state.add_open(visitor, opened, self._due(conversion))
+        self.state.set_open(visitor, opened, self._policy.wait_ms)
         self._keys.add((visitor, conversion.conversion_key))
         return Park(self._deadline(opened), "awaits_click")
 
-    def _settle_one(self, opened: Open, overdue: bool, now: Millis) -> Iterable[Emit | Park]:
+    def _settle_one(self, opened: Open, overdue: bool, now: Millis) -> Emit | Park | None:
         state, conversion = self.state, opened.conversion
         journey = state.journey(conversion, self._due(conversion))
         if overdue:
             opened = msgspec.structs.replace(opened, overdue=True)
         need = needed(conversion, journey, opened.clicks_end)
         deadline = self._deadline(opened)
-        visitor = visitor_of(conversion)
-        assert visitor is not None
         if opened.decision_id is None and not ready(need, state.progress, now, deadline):
-            state.set_open(visitor, opened)
-            self._wait(opened, journey)
-            yield Park(deadline, "awaits_click")
-            return
+            self._keep(opened, need or 0)
+            return Park(deadline, "awaits_click")
         decision = decide(conversion, journey, self._catalog, state.progress.screened_to)
-        if decision.event_id != opened.decision_id:
+        changed = decision.event_id != opened.decision_id
+        if changed:
             opened, decision = self._publish(opened, decision, now)
-            yield Emit((decision,))
         if opened.overdue and self._final(opened, journey):
-            state.close_open(visitor, conversion.conversion_key)
+            state.close_open(_visitor(opened), conversion.conversion_key)
         else:
-            state.set_open(visitor, opened)
-            self._wait(opened, journey)
+            self._keep(opened, _covered_from(journey))
+        return Emit((decision,)) if changed else None
+
+    def _keep(self, opened: Open, wake: int) -> None:
+        opened = msgspec.structs.replace(opened, wake=wake)
+        self.state.set_open(_visitor(opened), opened, self._policy.wait_ms)
 
     def _publish(self, opened: Open, decision: Decision, now: Millis) -> tuple[Open, Decision]:
         """Return the decision with a version above every one that may have been published.
@@ -205,19 +198,6 @@ class Process:
         return msgspec.structs.replace(
             opened, version=version, decision_id=decision.event_id, epoch=epoch
         ), decision
-
-    def _wait(self, opened: Open, journey: Journey) -> None:
-        """Say when to look again: when what is listed is screened, or when the wait is over."""
-        conversion, state = opened.conversion, self.state
-        visitor, key = visitor_of(conversion), conversion.conversion_key
-        assert visitor is not None
-        if opened.decision_id is None:
-            state.wake_at(self._deadline(opened), visitor, key)
-            need = needed(conversion, journey, opened.clicks_end)
-        else:
-            need = _covered_from(journey)
-        if need is not None and need > state.progress.horizon:
-            state.wake_at_horizon(need, visitor, key)
 
     def _final(self, opened: Open, journey: Journey) -> bool:
         """Return whether no input can come any more: the grace is over in both partitions, the
@@ -239,6 +219,12 @@ class Process:
 def _concerns(opened: Open, since: Millis) -> bool:
     """Return whether a fact about a click at `since` or later can change this conversion."""
     return opened.conversion.occurred_at >= since or opened.conversion.click_id is not None
+
+
+def _visitor(opened: Open) -> bytes:
+    visitor = visitor_of(opened.conversion)
+    assert visitor is not None  # only conversions with a visitor are kept open
+    return visitor
 
 
 def _covered_from(journey: Journey) -> int:

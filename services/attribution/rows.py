@@ -36,7 +36,8 @@ class Open(Struct, frozen=True, array_like=True):
 
     `clicks_end`: end of the clicks partition when it was read; `read_at`: worker clock then.
     `version` and `decision_id` are the last published decision's (0 and None before the first),
-    `epoch` is that of the owner who published it. `overdue`: its grace is over.
+    `epoch` is that of the owner who published it. `overdue`: its grace is over. `wake`: the horizon
+    (an offset of the clicks partition) at which to look again, 0 for none.
     """
 
     conversion: Conversion
@@ -46,6 +47,7 @@ class Open(Struct, frozen=True, array_like=True):
     version: int = 0
     decision_id: bytes | None = None
     overdue: bool = False
+    wake: int = 0
 
 
 class Meta(Struct, frozen=True, array_like=True):

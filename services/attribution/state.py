@@ -17,7 +17,7 @@ from afflux.kernel.types import Millis
 from services.attribution import rows
 from services.attribution.domain.journey import Journey, Note, Seen, gather
 from services.attribution.domain.parking import Progress, visitor_of
-from services.attribution.rows import Meta, Open
+from services.attribution.rows import Open
 from services.attribution.table import Overlay, Table
 
 CLICKS, FLAGS, CONVERSIONS = Click.topic, ClickFlag.topic, Conversion.topic
@@ -35,6 +35,7 @@ class State:
         self._visitors: dict[bytes, int] = {}
         self._by_horizon: list[tuple[int, bytes, bytes]] = []
         self._by_deadline: list[tuple[Millis, bytes, bytes]] = []
+        self._parked: set[bytes] = set()
         self._next_due: Millis | None = Millis(0)
         self._new_due: Millis | None = None
 
@@ -48,14 +49,14 @@ class State:
         self.meta = msgspec.structs.replace(self.meta, clean=False)
         self._write_meta()
 
-    def restore(self) -> Iterator[Open]:
-        """Count the open conversions and yield each, for the one who knows what it waits for."""
+    def restore(self, wait_ms: int) -> None:
+        """Read from the store who is open and who waits for what."""
         for _, row in list(self._rows.above(b"c")):
             opened = rows.unpack_open(row)
             visitor = visitor_of(opened.conversion)
             if visitor is not None:
                 self._visitors[visitor] = self._visitors.get(visitor, 0) + 1
-                yield opened
+                self._wake(visitor, opened, wait_ms)
 
     @property
     def progress(self) -> Progress:
@@ -77,8 +78,8 @@ class State:
 
     @property
     def parked(self) -> int:
-        """How many conversions wait for their first decision, at most."""
-        return len(self._by_deadline)
+        """How many conversions wait for their first decision."""
+        return len(self._parked)
 
     # clicks and notes
 
@@ -144,22 +145,21 @@ class State:
         self._rows.put(rows.known_key(conversion.conversion_key), conversion.body_hash)
 
     def add_open(self, visitor: bytes, opened: Open, due: Millis) -> None:
-        """Keep a conversion that can still change; its grace ends at log time `due`."""
-        key = opened.conversion.conversion_key
+        """Count in a conversion that can still change; its grace ends at log time `due`."""
         self._visitors[visitor] = self._visitors.get(visitor, 0) + 1
-        self._rows.put(rows.due_key(due, key), visitor)
+        self._rows.put(rows.due_key(due, opened.conversion.conversion_key), visitor)
         self._new_due = _earlier(self._new_due, due)
-        self.set_open(visitor, opened)
 
-    def set_open(self, visitor: bytes, opened: Open) -> None:
-        """Replace an open conversion."""
-        self._rows.put(
-            rows.open_key(visitor, opened.conversion.conversion_key), rows.encode(opened)
-        )
+    def set_open(self, visitor: bytes, opened: Open, wait_ms: int) -> None:
+        """Keep an open conversion, and look at it again when what it waits for has come."""
+        key = opened.conversion.conversion_key
+        self._rows.put(rows.open_key(visitor, key), rows.encode(opened))
+        self._wake(visitor, opened, wait_ms)
 
     def close_open(self, visitor: bytes, conversion_key: bytes) -> None:
         """Forget a conversion that nothing can change any more; its key stays known."""
         self._rows.delete(rows.open_key(visitor, conversion_key))
+        self._parked.discard(conversion_key)
         left = self._visitors.get(visitor, 0) - 1
         if left > 0:
             self._visitors[visitor] = left
@@ -183,13 +183,15 @@ class State:
 
     # who waits for what
 
-    def wake_at_horizon(self, horizon: int, visitor: bytes, conversion_key: bytes) -> None:
-        """Look at a conversion again once clicks and screen have passed offset `horizon`."""
-        heappush(self._by_horizon, (horizon, visitor, conversion_key))
-
-    def wake_at(self, deadline: Millis, visitor: bytes, conversion_key: bytes) -> None:
-        """Look at a conversion again at `deadline` by the worker's clock."""
-        heappush(self._by_deadline, (deadline, visitor, conversion_key))
+    def _wake(self, visitor: bytes, opened: Open, wait_ms: int) -> None:
+        key = opened.conversion.conversion_key
+        if opened.wake > self.progress.horizon:
+            heappush(self._by_horizon, (opened.wake, visitor, key))
+        if opened.decision_id is not None:
+            self._parked.discard(key)
+        elif key not in self._parked:
+            self._parked.add(key)
+            heappush(self._by_deadline, (Millis(opened.read_at + wait_ms), visitor, key))
 
     def woken(self, now: Millis) -> set[tuple[bytes, bytes]]:
         """Return (visitor, conversion key) of all whose horizon or deadline has come."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from afflux.kernel.events import Decision, Event
 from afflux.kernel.outcome import Emit
 from afflux.kernel.types import Millis
-from afflux.runtime.loop import Record, TopicPartition
+from afflux.runtime.loop import TopicPartition
+from afflux.runtime.record import Record
 from afflux.runtime.rocks import Rocks
 from services.fraud.offers import Offers
 from services.fraud.process import process_decision

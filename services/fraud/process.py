@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+
+from msgspec import Struct
 
 from afflux.kernel.catalog import Catalog, Offer
 from afflux.kernel.events import Click, ClickCount, ClickFlag, Decision, FlagAction
@@ -60,27 +63,37 @@ def process_click(
     return Emit((flag(click, found, partition, offset),)) if found else Drop("valid")
 
 
+class Screening(Struct, frozen=True):
+    """What was found in one range of offsets: flags in the log's order, counts, drops by reason."""
+
+    flags: list[ClickFlag]
+    counts: list[ClickCount]
+    dropped: Counter[str]
+
+
 def screen(
     clicks: Iterable[tuple[int, Click]],
     partition: int,
     bounds: tuple[int, int],
     memory: Memory,
     catalog: Catalog,
-) -> tuple[list[ClickFlag], list[ClickCount]]:
+) -> Screening:
     """Judge the clicks of one range of offsets, (offset, click) in the log's order.
 
-    `bounds` are the first offset and the one behind the last. Returns the flags in that order,
-    and the counts of the range.
+    `bounds` are the first offset and the one behind the last.
     """
     tally = Tally()
     flags: list[ClickFlag] = []
+    dropped: Counter[str] = Counter()
     for offset, click in clicks:
         match process_click(click, partition, offset, memory, tally, catalog):
             case Emit(events):
                 flags.extend(event for event in events if isinstance(event, ClickFlag))
+            case Drop(reason):
+                dropped[reason] += 1
             case _:
-                pass
-    return flags, tally.counts(partition, *bounds)
+                raise AssertionError("a click is flagged or dropped")
+    return Screening(flags, tally.counts(partition, *bounds), dropped)
 
 
 def watermark(partition: int, offset: int, recorded_at: Millis, tenant_id: int) -> ClickFlag:

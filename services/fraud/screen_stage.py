@@ -16,7 +16,9 @@ from msgspec import Struct
 
 from afflux.kernel.events import Click, Event
 from afflux.kernel.types import Millis
-from afflux.runtime.loop import Record, TopicPartition
+from afflux.runtime import metrics
+from afflux.runtime.loop import TopicPartition
+from afflux.runtime.record import Record
 from services.fraud.offers import Offers
 from services.fraud.process import Memory, screen, watermark
 from services.fraud.screen_state import Change, ScreenState
@@ -107,7 +109,9 @@ class ScreenStage:
         memory: Memory = state.memory([click for _, click in clicks])
         end = records[-1].offset + 1
         bounds = (state.head.next_offset, end)
-        flags, counts = screen(clicks, partition, bounds, memory, self._offers.view)
+        found = screen(clicks, partition, bounds, memory, self._offers.view)
+        for reason, number in found.dropped.items():
+            metrics.DROPPED.labels(self.name, reason).inc(number)
         latest = max(record.event.recorded_at for record in records)
         recorded_at = max(state.head.recorded_at, latest)
-        return flags, Change(memory, end, recorded_at, counts)
+        return found.flags, Change(memory, end, recorded_at, found.counts)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -16,13 +16,14 @@ import pytest
 from afflux.runtime import pg
 from afflux.runtime.homes import load_home
 from afflux.runtime.refused import Refused
-from afflux.runtime.supervise.leftovers import leftovers
+from afflux.runtime.supervise.child import MARK
+from afflux.runtime.supervise.leftovers import kill_leftovers, leftovers
 from afflux.runtime.supervise.lock import holder
 from afflux.runtime.supervise.services import Service
 from afflux.runtime.supervise.spec import State
 from afflux.runtime.supervise.stack import Stack
 from afflux.runtime.supervise.state import read_state
-from afflux.runtime.topics import load_topics
+from tests.support.engines import temporary_home
 
 UP = (sys.executable, "-m", "afflux.cli.main", "up", "--free-ports", "--services", "none")
 
@@ -77,24 +78,6 @@ def test_S2_a_supervisor_killed_with_9_leaves_nothing_that_blocks_the_next_start
         second.wait()
 
 
-def test_leftovers_of_a_home_are_killed_by_the_next_start_and_others_are_left_alone(
-    make_stack, home: Path
-) -> None:
-    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-    stray = subprocess.Popen(sleep, env={**os.environ, "AFFLUX_STACK_HOME": str(home)})
-    stranger = subprocess.Popen(sleep, env={**os.environ, "AFFLUX_STACK_HOME": f"{home}-other"})
-    try:
-        until(lambda: stray.pid in {p.pid for p in leftovers(home)}, "the stray is seen")
-        make_stack([], home=home)
-        assert stray.wait(10) == -signal.SIGKILL
-        assert stranger.poll() is None
-    finally:
-        stray.kill()
-        stranger.kill()
-        stray.wait()
-        stranger.wait()
-
-
 def test_S2_sigterm_stops_everything_and_leaves_with_zero(home: Path) -> None:
     child = start_up(home)
     ours = pids(home)
@@ -117,35 +100,35 @@ def test_S2_sigterm_while_starting_leaves_nothing(home: Path) -> None:
     assert list(leftovers(home)) == []
 
 
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """One stack for the tests below; each leaves it running."""
+    with temporary_home() as home, Stack(home, [], free_ports=True) as running:
+        yield running
+
+
 @pytest.mark.parametrize("engine", ["kafka", "postgres"])
-def test_S2_a_crashed_engine_is_started_again_on_the_same_data(
-    make_stack: Callable[..., Stack], engine: str
-) -> None:
-    stack = make_stack([])
+def test_S2_a_crashed_engine_is_started_again(stack: Stack, engine: str) -> None:
     before = stack.pid(engine)
 
     stack.kill(engine)
     stack.wait_ready(engine)
 
-    found = {process.name: process for process in stack.state().processes}
-    assert found[engine].pid != before
-    assert found[engine].restarts == 1
-    assert found[engine].last_exit == -signal.SIGKILL
-    stack.stop()
-    stack.start()  # topics and tables are still there, so nothing is made twice
-    assert load_topics()
+    found = {process.name: process for process in stack.state().processes}[engine]
+    assert found.pid != before
+    assert found.restarts == 1
+    assert found.last_exit == -signal.SIGKILL
 
 
-def test_a_killed_process_that_is_not_to_come_back_stays_away(make_stack, home: Path) -> None:
-    stack = make_stack([], home=home)
-    stack.kill("kafka", restart=False)
-    assert [p.state for p in stack.state().processes if p.name == "kafka"] == [State.STOPPED]
-    stack.start_process("kafka")
-    assert stack.pid("kafka")
+def test_a_killed_process_that_is_not_to_come_back_stays_away(stack: Stack) -> None:
+    stack.kill("postgres", restart=False)
+    states = {process.name: process.state for process in stack.state().processes}
+    assert states["postgres"] == State.STOPPED
+    stack.start_process("postgres")
+    assert psutil.pid_exists(stack.pid("postgres"))
 
 
-def test_a_paused_process_is_frozen_and_resumes(make_stack: Callable[..., Stack]) -> None:
-    stack = make_stack([])
+def test_a_paused_process_is_frozen_and_resumes(stack: Stack) -> None:
     stack.pause("kafka")
     process = psutil.Process(stack.pid("kafka"))
     until(lambda: process.status() == psutil.STATUS_STOPPED, "Kafka is frozen")
@@ -153,10 +136,23 @@ def test_a_paused_process_is_frozen_and_resumes(make_stack: Callable[..., Stack]
     until(lambda: process.status() != psutil.STATUS_STOPPED, "Kafka goes on")
 
 
-def test_a_service_that_keeps_crashing_is_reported_with_the_end_of_its_log(
-    make_stack: Callable[..., Stack], home: Path
-) -> None:
-    broken = Service("broken", ("no-such-worker",))
+def test_a_service_that_keeps_crashing_is_reported_with_the_end_of_its_log(stack: Stack) -> None:
     with pytest.raises(Refused, match=r"broken keeps crashing \(exit code 2\)(.|\n)*unknown"):
-        make_stack([broken], home=home)
-    assert list(leftovers(home)) == []
+        stack.add(Service("broken", ("no-such-worker",)))
+    stack.stop_process("broken")
+
+
+def test_leftovers_of_a_home_are_killed_and_others_are_left_alone(home: Path) -> None:
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    stray = subprocess.Popen(sleep, env={**os.environ, MARK: str(home)})
+    stranger = subprocess.Popen(sleep, env={**os.environ, MARK: f"{home}-other"})
+    try:
+        until(lambda: stray.pid in {p.pid for p in leftovers(home)}, "the stray is seen")
+        assert kill_leftovers(home) == 1
+        stray.wait(10)
+        assert stranger.poll() is None
+    finally:
+        stray.kill()
+        stranger.kill()
+        stray.wait()
+        stranger.wait()

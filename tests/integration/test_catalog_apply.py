@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from afflux.cli.main import build
 from afflux.kernel.catalog import Catalog, Offer, Partner
 from afflux.kernel.events import CatalogChange
 from afflux.kernel.types import Millis
@@ -43,10 +44,9 @@ def settings(stack: Stack) -> Settings:
     return stack.settings
 
 
-def afflux(stack: Stack, *args: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "afflux.cli.main", *args, "--home", str(stack.home)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode == 0) is ok, done.stdout + done.stderr
+def afflux(stack: Stack, *args: str, ok: bool = True) -> Result:
+    done = CliRunner().invoke(build(["catalog"]), [*args, "--home", str(stack.home)])
+    assert (done.exit_code == 0) is ok, done.output
     return done
 
 
@@ -68,10 +68,10 @@ def everything(catalog: Catalog, kind: type[Partner] | type[Offer]) -> list[obje
     return list(catalog.all(kind, now_ms(), FAR))
 
 
-async def test_a_file_is_applied_published_and_known_when_apply_returns(stack: Stack) -> None:
+def test_a_file_is_applied_published_and_known_when_apply_returns(stack: Stack) -> None:
     done = json.loads(afflux(stack, "catalog", "apply", str(DEMO), "--json").stdout)
 
-    view = await followed(stack.settings)
+    view = asyncio.run(followed(stack.settings))
     now = now_ms()
     assert done["counts"]["created"] == len(done["changes"]) == 230
     assert done["recorded_at"] <= now
@@ -80,7 +80,7 @@ async def test_a_file_is_applied_published_and_known_when_apply_returns(stack: S
     assert view.find(Offer, 302, Millis(0), Millis(done["recorded_at"] - 1)) is None
 
 
-async def test_a_file_applied_again_writes_nothing(stack: Stack) -> None:
+def test_a_file_applied_again_writes_nothing(stack: Stack) -> None:
     afflux(stack, "catalog", "apply", str(DEMO))
     again = json.loads(afflux(stack, "catalog", "apply", str(DEMO), "--json").stdout)
     assert again["changes"] == []
@@ -88,7 +88,7 @@ async def test_a_file_applied_again_writes_nothing(stack: Stack) -> None:
     assert again["recorded_at"] is None
 
 
-async def test_an_export_applies_to_no_change(stack: Stack, tmp_path: Path) -> None:
+def test_an_export_applies_to_no_change(stack: Stack, tmp_path: Path) -> None:
     afflux(stack, "catalog", "apply", str(DEMO))
     exported = write(tmp_path, afflux(stack, "catalog", "export").stdout)
     again = json.loads(afflux(stack, "catalog", "apply", str(exported), "--json").stdout)
@@ -96,7 +96,7 @@ async def test_an_export_applies_to_no_change(stack: Stack, tmp_path: Path) -> N
     assert again["counts"]["unchanged"] == 230
 
 
-async def test_a_change_is_a_later_version_and_the_past_keeps_its_answer(
+def test_a_change_is_a_later_version_and_the_past_keeps_its_answer(
     stack: Stack, tmp_path: Path
 ) -> None:
     afflux(stack, "catalog", "apply", str(DEMO))
@@ -109,7 +109,7 @@ async def test_a_change_is_a_later_version_and_the_past_keeps_its_answer(
 
     afflux(stack, "catalog", "apply", str(write(tmp_path, changed)), "--reason", "promoted")
 
-    view, now = await followed(stack.settings), now_ms()
+    view, now = asyncio.run(followed(stack.settings)), now_ms()
     assert (found := view.find(Partner, 5, now, now)) is not None and found.group == "gold"
     assert (old := view.find(Partner, 5, before, now)) is not None and old.group == "content"
     # the demo file would change it back
@@ -117,22 +117,22 @@ async def test_a_change_is_a_later_version_and_the_past_keeps_its_answer(
     assert [change["id"] for change in back["changes"]] == ["5"]
 
 
-async def test_a_deletion_must_be_explicit(stack: Stack, tmp_path: Path) -> None:
+def test_a_deletion_must_be_explicit(stack: Stack, tmp_path: Path) -> None:
     extra = "partners: [{id: 900, name: Short Lived}]"
     afflux(stack, "catalog", "apply", str(write(tmp_path, extra)))
     afflux(stack, "catalog", "apply", str(DEMO))  # does not name partner 900
-    assert (await followed(stack.settings)).find(Partner, 900, now_ms(), now_ms()) is not None
+    assert (asyncio.run(followed(stack.settings))).find(
+        Partner, 900, now_ms(), now_ms()
+    ) is not None
 
     gone = write(tmp_path, "delete:\n  - partner: 900\n")
     assert "- partner 900" in afflux(stack, "catalog", "apply", str(gone)).stdout
-    assert (await followed(stack.settings)).find(Partner, 900, now_ms(), now_ms()) is None
+    assert (asyncio.run(followed(stack.settings))).find(Partner, 900, now_ms(), now_ms()) is None
     again = json.loads(afflux(stack, "catalog", "apply", str(gone), "--json").stdout)
     assert again["changes"] == []
 
 
-async def test_a_wrong_file_names_every_line_and_writes_nothing(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_wrong_file_names_every_line_and_writes_nothing(stack: Stack, tmp_path: Path) -> None:
     wrong = write(
         tmp_path,
         "partners:\n"
@@ -145,10 +145,10 @@ async def test_a_wrong_file_names_every_line_and_writes_nothing(
         "    offer: 1\n",
     )
     done = afflux(stack, "catalog", "apply", str(wrong), ok=False)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert re.search(r"catalog\.yaml:4: links\[0\]\.code: 'a b' is not a code", done.stderr)
     assert re.search(r"catalog\.yaml:7: links\[1\]\.partner: there is no partner", done.stderr)
-    assert (await load_catalog(stack.settings)).find(Partner, 800, now_ms(), FAR) is None
+    assert (asyncio.run(load_catalog(stack.settings))).find(Partner, 800, now_ms(), FAR) is None
 
 
 async def test_what_a_crash_left_unpublished_is_published_by_the_next_apply(
@@ -167,6 +167,8 @@ async def test_what_a_crash_left_unpublished_is_published_by_the_next_apply(
         plan = file.plan(await load_catalog(settings), now_ms())
         with pytest.raises(Crash):
             await relay.write(plan, now_ms(), "test", None)
+        ((_, left),) = await catalog_queries.waiting(db)
+    await sleep_until(left.recorded_at)
     assert (await followed(settings)).find(Partner, 700, now_ms(), FAR) is None
 
     done = await apply_plan(settings, file.plan, "test")

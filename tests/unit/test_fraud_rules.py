@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from fraud_samples import CHROME, GOOGLEBOT, T0, catalog, change, click, decision, offer
+from tests.fraud_samples import CHROME, GOOGLEBOT, T0, catalog, change, click, decision, offer
 
 from afflux.kernel.catalog import FraudAction
 from afflux.kernel.events import Assessment, Click, ClickOutcome, Result, Verdict
@@ -15,15 +15,20 @@ from services.fraud.domain.bots import bot_pattern
 from services.fraud.domain.counting import Tally
 from services.fraud.domain.repeats import KEPT, pack, remember, unpack
 from services.fraud.domain.rules import CLICK_RULES, CONVERSION_RULES, RULES_VERSION
-from services.fraud.process import Memory, process_click, process_decision, screen
+from services.fraud.process import Memory, Screening, process_click, process_decision, screen
 
 VIEW = catalog(change(offer()))
 
 
+def screened(clicks: list[Click], view=VIEW) -> Screening:
+    """Screen the clicks as the whole of one partition."""
+    return screen(enumerate(clicks), 0, (0, len(clicks)), Memory(set(), {}), view)
+
+
 def judge(clicks: list[Click], view=VIEW) -> list[tuple[int, list[str]]]:
     """Return (place in the log, reasons) of the clicks that are not valid."""
-    flags, _ = screen(enumerate(clicks), 0, (0, len(clicks)), Memory(set(), {}), view)
-    return [(f.source_offset, [s.name for s in f.signals]) for f in flags]
+    found = screened(clicks, view)
+    return [(f.source_offset, [s.name for s in f.signals]) for f in found.flags]
 
 
 def assess(of, view=VIEW) -> Assessment:
@@ -60,9 +65,9 @@ def test_a_known_bot_is_named_by_the_pattern_it_matches():
 
 
 def test_given_a_bot_when_it_clicks_then_the_flag_says_which_rule_and_version():
-    flags, counts = screen(
-        [(9, click(1, user_agent=GOOGLEBOT))], 2, (9, 10), Memory(set(), {}), VIEW
-    )
+    bot = click(1, user_agent=GOOGLEBOT)
+    found = screen([(9, bot)], 2, (9, 10), Memory(set(), {}), VIEW)
+    flags, counts = found.flags, found.counts
     (signal,) = flags[0].signals
     assert (signal.name, signal.version, signal.exact) == ("bot_user_agent", 1, True)
     assert signal.evidence == "pattern=Googlebot\\/"
@@ -93,8 +98,7 @@ def test_a_click_that_reaches_the_log_late_is_judged_by_when_it_happened():
 
 def test_the_evidence_of_a_repeat_names_the_other_click_and_the_limit():
     first, second = click(1), click(2, 2_500)
-    flags, _ = screen(enumerate([first, second]), 0, (0, 2), Memory(set(), {}), VIEW)
-    assert flags[0].signals[0].evidence == (
+    assert screened([first, second]).flags[0].signals[0].evidence == (
         f"click_id={first.click_id.hex()} apart_ms=2500 limit_s=10"
     )
 
@@ -118,9 +122,10 @@ def test_without_an_offer_there_is_no_limit_and_a_limit_of_zero_is_off():
 @pytest.mark.parametrize("outcome", [ClickOutcome.PREVIEW, ClickOutcome.REFUSED])
 def test_previews_and_refusals_are_neither_judged_nor_counted_nor_remembered(outcome):
     clicks = [click(1, outcome=outcome, user_agent=GOOGLEBOT), click(2, 1)]
-    flags, counts = screen(enumerate(clicks), 0, (0, 2), Memory(set(), {}), VIEW)
-    assert flags == []
-    assert [(c.valid, c.invalid) for c in counts] == [(1, [])]
+    found = screened(clicks)
+    assert found.flags == []
+    assert [(c.valid, c.invalid) for c in found.counts] == [(1, [])]
+    assert found.dropped == {"not_followed": 1, "valid": 1}
 
 
 def test_a_redelivered_click_changes_nothing():
@@ -133,9 +138,9 @@ def test_a_redelivered_click_changes_nothing():
 
 def test_a_click_with_two_reasons_counts_once_under_the_first_of_them():
     clicks = [click(1, user_agent=GOOGLEBOT), click(2, 1, user_agent=GOOGLEBOT)]
-    flags, counts = screen(enumerate(clicks), 0, (0, 2), Memory(set(), {}), VIEW)
-    assert [s.name for s in flags[1].signals] == ["bot_user_agent", "repeated_click"]
-    assert [(r.reason, r.count) for r in counts[0].invalid] == [("bot_user_agent", 2)]
+    found = screened(clicks)
+    assert [s.name for s in found.flags[1].signals] == ["bot_user_agent", "repeated_click"]
+    assert [(r.reason, r.count) for r in found.counts[0].invalid] == [("bot_user_agent", 2)]
 
 
 def test_the_latest_clicks_are_kept_in_order_and_survive_storage():

@@ -95,3 +95,14 @@ class Catalog:
     def history(self, kind: str, entity_id: str) -> list[Version]:
         """Return all versions of one entity, newest first."""
         return list(self._versions.get((kind, entity_id), ()))
+
+    def next_change(self, after: Millis) -> Millis | None:
+        """Return the first instant after `after` at which the view as of that instant changes."""
+        instants = (
+            instant
+            for history in self._versions.values()
+            for known in history
+            for instant in (known.recorded_at, known.valid_from, known.valid_to)
+            if instant is not None and instant > after
+        )
+        return min(instants, default=None)

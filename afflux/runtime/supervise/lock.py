@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from afflux.runtime.refused import Refused
+from afflux.runtime.supervise.state import state_file
 
 
 class HomeLock:
@@ -30,6 +31,7 @@ class HomeLock:
                 f"a stack already runs in {self._home} (process {holder(self._home)}); "
                 "stop it with `afflux down`, or use another --home"
             ) from error
+        state_file(self._home).unlink(missing_ok=True)  # before our id: it told of another stack
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         self._handle = handle

@@ -10,7 +10,7 @@ from enum import StrEnum
 STEADY_S = 30.0
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
-LOOP_FAILURES = 5
+LOOP_FAILURES = 4
 
 
 class State(StrEnum):

@@ -47,6 +47,7 @@ _FEW_VALUES = frozenset(
     model method content_type status field chain kind stage origin_topic source_topic state_before
     state_after rule_id author fetch_metadata debit credit""".split()
 )
+_PREFIXES = {"decision": "decided"}
 _ARRAYS: dict[type, dict[str, str]] = {
     Share: {name: f"share_{name}" for name in Share.__struct_fields__},
     Signal: {"name": "signal_names"},
@@ -93,12 +94,18 @@ class Table(Struct, frozen=True):
     @property
     def amount_column(self) -> str | None:
         """The column of `amount`."""
-        return None if self.amount is None else "_".join(self.amount)
+        return None if self.amount is None else column_name(self.amount)
 
 
 def table_of(topic: str) -> Table:
     """Return the raw table of a topic; raises KeyError for a topic without one."""
     return TABLES[topic]
+
+
+def column_name(path: tuple[str, ...]) -> str:
+    """Return the column of a field; `decision` inside an assessment is called `decided`, because
+    the assessment has a `decision_version` of its own."""
+    return "_".join((*(_PREFIXES[part] for part in path[:-1]), path[-1]))
 
 
 def columns_of(record: type[Struct], prefix: tuple[str, ...] = ()) -> tuple[Column, ...]:
@@ -112,7 +119,7 @@ def columns_of(record: type[Struct], prefix: tuple[str, ...] = ()) -> tuple[Colu
 
 def _columns(hint: Any, name: str, prefix: tuple[str, ...]) -> list[Column] | tuple[Column, ...]:
     path = (*prefix, name)
-    column = "_".join(path)
+    column = column_name(path)
     if hint is Decision:
         return columns_of(Decision, path)
     if get_origin(hint) is not list:
@@ -122,7 +129,7 @@ def _columns(hint: Any, name: str, prefix: tuple[str, ...]) -> list[Column] | tu
         return [Column(column, "Array(String)", path)]
     arrays = _ARRAYS.get(item, {})
     hints = get_type_hints(item, include_extras=True)
-    lead = "".join(f"{part}_" for part in prefix)
+    lead = "".join(f"{_PREFIXES[part]}_" for part in prefix)
     columns = [
         Column(
             lead + alias, f"Array({clickhouse_type(hints[part], '')})", (*path, part), Layout.ARRAY

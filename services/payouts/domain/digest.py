@@ -32,11 +32,16 @@ class SetDigest:
         return f"{blake2b(whole, digest_size=16).hexdigest()}:{self.count}"
 
 
+def encode_transfer(transfer: Transfer) -> bytes:
+    """Return the bytes of all fields of a transfer."""
+    return _encode(transfer)
+
+
 def transfers_digest(transfers: Iterable[Transfer]) -> str:
     """Return the digest of transfers, all their fields."""
     digest = SetDigest()
     for transfer in transfers:
-        digest.add(_encode(transfer))
+        digest.add(encode_transfer(transfer))
     return digest.text()
 
 

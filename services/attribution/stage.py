@@ -1,0 +1,123 @@
+"""Attribution as a stage of the consumer loop: one store and one process a partition."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from afflux.kernel.catalog import Catalog
+from afflux.kernel.events import Click, ClickFlag, Conversion, CreditSignal, Event
+from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome, Park
+from afflux.kernel.types import Millis
+from afflux.runtime import metrics
+from afflux.runtime.deadletters import dead_letter
+from afflux.runtime.loop import TopicPartition
+from afflux.runtime.record import Record
+from services.attribution.domain.parking import signal_of
+from services.attribution.process import Arrival, Policy, Process
+from services.attribution.state import State
+from services.attribution.store import RocksTable
+
+Ends = Callable[[], Awaitable[Mapping[int, int]]]
+"""Fetches the end offset of every partition of the clicks topic, as of the call."""
+
+
+class Offers(Protocol):
+    """Where offers are looked up; `sync` makes every change recorded by `known_at` visible."""
+
+    @property
+    def view(self) -> Catalog: ...
+
+    async def sync(self, known_at: Millis) -> Millis: ...
+
+
+class AttributionStage:
+    """Decides conversions; state in `folder`/PARTITION."""
+
+    name = "attribution"
+    topics: tuple[str, ...] = (Click.topic, ClickFlag.topic, Conversion.topic)
+
+    def __init__(self, folder: Path, offers: Offers, ends: Ends, policy: Policy) -> None:
+        self._folder = folder
+        self._offers = offers
+        self._ends = ends
+        self._policy = policy
+        self._parts: dict[int, Process] = {}
+
+    @property
+    def parked(self) -> int:
+        """Conversions that wait for their first decision."""
+        return sum(part.state.parked for part in self._parts.values())
+
+    async def assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Open the stores, begin an owner epoch where needed, return the stores' offsets."""
+        for number in sorted({part.partition for part in partitions} - set(self._parts)):
+            state = State(RocksTable(self._folder / str(number)))
+            state.take_ownership()
+            self._parts[number] = Process(state, self._offers.view, self._policy)
+        return {part: self._parts[part.partition].state.offsets[part.topic] for part in partitions}
+
+    async def revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Close the stores; the assignor moves all three topics of a partition together."""
+        for number in sorted({part.partition for part in partitions}):
+            process = self._parts.pop(number, None)
+            if process is not None:
+                process.state.release()
+
+    async def process(self, records: Sequence[Record], now: Millis) -> Sequence[Event]:
+        """Take a batch, then decide what it and the clocks have made ready."""
+        reports = [record.event for record in records if isinstance(record.event, Conversion)]
+        if reports:
+            await self._offers.sync(max(report.recorded_at for report in reports))
+        ends = await self._clicks_ends(reports)
+        by_partition: dict[int, list[Record]] = defaultdict(list)
+        for record in records:
+            by_partition[record.partition].append(record)
+        outputs: list[Event] = []
+        for number, process in sorted(self._parts.items()):
+            outputs += self._one(process, by_partition[number], ends.get(number, 0), now)
+        metrics.PARKED.labels(self.name).set(self.parked)
+        return outputs
+
+    async def commit(self, positions: Mapping[TopicPartition, int], now: Millis) -> None:
+        """Write each partition's changes with its next offsets, one atomic batch a partition."""
+        for number, process in self._parts.items():
+            process.state.commit(
+                {part.topic: at for part, at in positions.items() if part.partition == number}
+            )
+
+    async def _clicks_ends(self, reports: Sequence[Conversion]) -> Mapping[int, int]:
+        if any(signal_of(report) is CreditSignal.JOURNEY for report in reports):
+            return await self._ends()
+        return {}
+
+    def _one(
+        self, process: Process, records: Sequence[Record], clicks_end: int, now: Millis
+    ) -> list[Event]:
+        arrivals = [
+            Arrival(record.offset, record.event)
+            for record in records
+            if isinstance(record.event, Click | ClickFlag | Conversion)
+        ]
+        outputs: list[Event] = []
+        taken = process.take(arrivals, clicks_end, now)
+        for record, outcome in zip(records, taken, strict=True):
+            outputs += self._act(record, outcome)
+        for outcome in process.settle(now):
+            outputs += self._act(None, outcome)
+        return outputs
+
+    def _act(self, record: Record | None, outcome: Outcome) -> Sequence[Event]:
+        match outcome:
+            case Emit(events):
+                return events
+            case Drop(reason):
+                metrics.DROPPED.labels(self.name, reason).inc()
+            case DeadLetter(reason, detail) if record is not None:
+                metrics.DEAD_LETTERS.labels(self.name, record.topic, reason).inc()
+                return (dead_letter(record, self.name, reason, detail),)
+            case Park() | _:
+                pass
+        return ()

@@ -1,0 +1,190 @@
+"""The hot path: a request for a link becomes a journal record and a redirect."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Protocol
+
+from msgspec import Struct
+
+from afflux.kernel.events import ClickOutcome
+from afflux.kernel.ids import ulid
+from afflux.kernel.keys import click_key
+from afflux.kernel.token import ClickToken, sign
+from afflux.kernel.types import Id16, Millis
+from services.tracking.domain.agents import is_prefetch, is_preview_agent
+from services.tracking.domain.clicks import (
+    AGENT_LIMIT,
+    NO_EXTRAS,
+    read_extras,
+    read_visitor,
+    visitor_cookie,
+)
+from services.tracking.domain.entries import ClickEntry, encode
+from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split_referrer
+from services.tracking.domain.routes import EMPTY, Route, Routes
+
+_POOL = 4_080
+_ADDRESSES = 65_536
+_referrer = lru_cache(maxsize=8_192)(split_referrer)
+
+
+class Headers(Protocol):
+    """Request headers, names in lower case."""
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """Return a header's value, or the default."""
+        ...
+
+
+class Visit(Struct, frozen=True):
+    """One request for a link."""
+
+    code: str
+    query: str
+    headers: Headers
+    client: str
+    is_head: bool
+    received_at: Millis
+
+
+class Answer(Struct, frozen=True):
+    """What to answer, and what to journal before (None: no link, nothing to journal)."""
+
+    location: str | None
+    cookie: str | None
+    payload: bytes | None
+    outcome: ClickOutcome
+
+
+class ClickPath:
+    """Turns visits into answers. Holds keys, the routes, and caches; no I/O but randomness."""
+
+    def __init__(
+        self, secret: bytes, key_id: int, *, secure_cookie: bool, address_header: str = ""
+    ) -> None:
+        self.routes: Routes = EMPTY
+        self._secret = secret
+        self._key_id = key_id
+        self._key = click_key(secret, key_id)
+        self._secure = secure_cookie
+        self._address_header = address_header
+        self._pool = b""
+        self._day = -1
+        self._day_key = b""
+        self._addresses: dict[str, tuple[str, bytes]] = {}
+
+    def answer(self, visit: Visit) -> Answer:
+        """Return the answer to a visit; pure but for fresh ids."""
+        route = self.routes.by_code.get(visit.code)
+        if route is None:
+            return Answer(self.routes.fallback_url, None, None, ClickOutcome.REFUSED)
+        cookie = visit.headers.get("cookie")
+        known = None if cookie is None else read_visitor(cookie)
+        visitor = known or self._random(16)
+        click_id = ulid(visit.received_at, self._random(10))
+        outcome = self._outcome(visit, route)
+        extras = read_extras(visit.query) if visit.query else NO_EXTRAS
+        landing_id, location = None, self.routes.fallback_url
+        if route.reason is None:
+            target = route.target(visitor)
+            landing_id = target.landing_id
+            token = self._token(click_id, visitor, route)
+            values = None
+            if target.wants:
+                values = {**extras.values, **_ids(route, landing_id)}
+            location = target.expand(token, values)
+        set_cookie = None
+        if known is None and outcome is not ClickOutcome.PREVIEW:
+            set_cookie = visitor_cookie(visitor, secure=self._secure)
+        prefix, hashed = self._address(visit)
+        header = visit.headers.get
+        referrer = header("referer")
+        host, path = (None, None) if referrer is None else _referrer(referrer[:1_000])
+        language = header("accept-language")
+        entry = ClickEntry(
+            click_id,
+            visitor,
+            known is None,
+            route.link_id,
+            route.partner_id,
+            route.offer_id,
+            route.advertiser_id,
+            landing_id,
+            visit.received_at,
+            prefix,
+            hashed,
+            (header("user-agent") or "")[:AGENT_LIMIT],
+            language.partition(",")[0].partition(";")[0][:35] if language else None,
+            host,
+            path,
+            extras.source,
+            extras.sub,
+            extras.ref_id,
+            _fetch_metadata(header("sec-fetch-site"), visit.headers),
+            outcome,
+            route.reason,
+        )
+        return Answer(location, set_cookie, encode(entry), outcome)
+
+    def _outcome(self, visit: Visit, route: Route) -> ClickOutcome:
+        if route.reason is not None:
+            return ClickOutcome.FALLBACK if self.routes.fallback_url else ClickOutcome.REFUSED
+        header = visit.headers.get
+        if (
+            visit.is_head
+            or is_preview_agent(header("user-agent") or "")
+            or is_prefetch(header("sec-purpose") or header("purpose"))
+        ):
+            return ClickOutcome.PREVIEW
+        return ClickOutcome.REDIRECTED
+
+    def _token(self, click_id: Id16, visitor: bytes, route: Route) -> str:
+        token = ClickToken(
+            click_id,
+            Id16(visitor),
+            route.offer_id,
+            route.advertiser_id,
+            route.partner_id,
+            route.link_id,
+        )
+        return sign(token, self._key_id, self._key)
+
+    def _address(self, visit: Visit) -> tuple[str, bytes]:
+        day = visit.received_at // DAY_MS
+        if day != self._day or len(self._addresses) > _ADDRESSES:
+            self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
+            self._addresses.clear()
+        address = visit.client.rpartition(":")[0]
+        if self._address_header:
+            forwarded = visit.headers.get(self._address_header)
+            if forwarded:
+                address = forwarded.rpartition(",")[2].strip()
+        parts = self._addresses.get(address)
+        if parts is None:
+            parts = self._addresses[address] = ip_parts(address, self._day_key)
+        return parts
+
+    def _random(self, size: int) -> bytes:
+        if len(self._pool) < size:
+            self._pool = os.urandom(_POOL)
+        taken, self._pool = self._pool[:size], self._pool[size:]
+        return taken
+
+
+def _ids(route: Route, landing_id: int) -> dict[str, str]:
+    return {
+        "partner_id": str(route.partner_id),
+        "offer_id": str(route.offer_id),
+        "advertiser_id": str(route.advertiser_id),
+        "link_id": str(route.link_id),
+        "landing_id": str(landing_id),
+    }
+
+
+def _fetch_metadata(site: str | None, headers: Headers) -> str | None:
+    if site is None:
+        return None
+    mode, dest = headers.get("sec-fetch-mode") or "", headers.get("sec-fetch-dest") or ""
+    return f"{site[:20]},{mode[:20]},{dest[:20]}"

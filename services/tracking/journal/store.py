@@ -1,0 +1,195 @@
+"""The disk side of the journal: opening, writing and changing segments. Blocking; one thread."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from afflux.runtime.log import get_logger
+from services.tracking.journal.counts import Tally, scan
+from services.tracking.journal.segment import HEADER_SIZE, Header, segment_path, segments
+
+log = get_logger(__name__)
+NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_TALLY = "tally"
+
+
+class JournalBusy(RuntimeError):
+    """Another edge writes this journal: every edge needs its own AFFLUX_EDGE_ID."""
+
+
+class Store:
+    """The segments of one journal, and the one that is written."""
+
+    def __init__(self, folder: Path, segment_bytes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._segment_bytes = segment_bytes
+        self._lock = self._locked()
+        self.tally = self._recover()
+        self._fd = -1
+        self._size = 0
+        self._opened_at = 0.0
+
+    def write(self, frames: Sequence[bytes], kinds: Sequence[int]) -> int:
+        """Append whole records and make them durable; return how many were kept.
+
+        Fewer than given only when the disk has no room: the rest leaves no trace. Any other error
+        of the disk is raised, and must end the process: nobody knows what was kept.
+        """
+        try:
+            if self._fd < 0 or self._size >= self._segment_bytes:
+                self.rotate()
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                return 0
+            raise
+        kept = self._append(frames)
+        if kept:
+            os.fdatasync(self._fd)
+            for kind in kinds[:kept]:
+                self.tally.counts[kind] += 1
+            self.tally.next_position += kept
+        return kept
+
+    def rotate(self) -> None:
+        """Begin a new segment; the one before is whole from now on."""
+        header = Header(
+            self.tally.sequence + 1,
+            self.tally.next_position,
+            time.time_ns() // 1_000_000,
+            tuple(self.tally.counts),
+            self.tally.unlogged,
+        )
+        path = segment_path(self.folder, header.sequence)
+        fresh = path.with_suffix(".new")
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        try:
+            if os.write(fd, header.pack()) != HEADER_SIZE:
+                raise OSError(errno.ENOSPC, "no room for a segment header")
+            os.fsync(fd)
+            os.rename(fresh, path)  # noqa: PTH104 - with the fd open
+            self._sync_folder()
+        except OSError:
+            os.close(fd)
+            fresh.unlink(missing_ok=True)
+            raise
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._size, self._opened_at = fd, HEADER_SIZE, time.monotonic()
+        self.tally.sequence = header.sequence
+        self.remember()
+
+    def is_due(self, max_age_s: float) -> bool:
+        """Return whether the segment holds records and is old enough to be closed."""
+        return (
+            self._fd >= 0
+            and self._size > HEADER_SIZE
+            and time.monotonic() - self._opened_at >= max_age_s
+        )
+
+    def used_bytes(self) -> int:
+        """Return the size of all segments."""
+        total = 0
+        for path in segments(self.folder):
+            try:
+                total += path.stat().st_size
+            except FileNotFoundError:
+                continue
+        return total
+
+    def close(self) -> None:
+        """Close the segment and let go of the journal."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        os.close(self._lock)
+
+    def _append(self, frames: Sequence[bytes]) -> int:
+        data = b"".join(frames)
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._fd, data[written:] if written else data)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return self._keep_whole(frames, written)
+        self._size += len(data)
+        return len(frames)
+
+    def _keep_whole(self, frames: Sequence[bytes], written: int) -> int:
+        """Cut the record that did not fit; those before it stay, a reader may have seen them."""
+        kept = whole = 0
+        for frame in frames:
+            if whole + len(frame) > written:
+                break
+            whole += len(frame)
+            kept += 1
+        os.ftruncate(self._fd, self._size + whole)
+        self._size += whole
+        return kept
+
+    def _recover(self) -> Tally:
+        """Cut the torn tail of the newest segment; return where the journal stands."""
+        tally = self._remembered()
+        for path in reversed(segments(self.folder)):
+            found = scan(path)
+            if found is None:
+                log.error("journal_header_unreadable", segment=path.name)
+                path.rename(path.with_suffix(".unreadable"))
+                continue
+            _, tally, good, size = found
+            if good < size:
+                self._cut(path, good)
+            break
+        for stale in self.folder.glob("*.new"):
+            stale.unlink()
+        return tally
+
+    def _cut(self, path: Path, good: int) -> None:
+        data = path.read_bytes()[good:]
+        path.with_suffix(".cut").write_bytes(data)
+        fd = os.open(path, os.O_RDWR)
+        try:
+            os.ftruncate(fd, good)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        log.warning("journal_tail_cut", segment=path.name, bytes=len(data))
+
+    def remember(self) -> None:
+        """Write where the journal stands beside it, should all its segments be removed."""
+        tally = self.tally
+        numbers = [tally.sequence, tally.next_position, *tally.counts, tally.unlogged]
+        fresh = self.folder / f"{_TALLY}.tmp"
+        fresh.write_text(" ".join(map(str, numbers)))
+        fresh.rename(self.folder / _TALLY)
+
+    def _remembered(self) -> Tally:
+        try:
+            text = (self.folder / _TALLY).read_text()
+        except FileNotFoundError:
+            return Tally()
+        sequence, position, *rest = map(int, text.split())
+        return Tally(sequence, position, rest[:-1], rest[-1])
+
+    def _locked(self) -> int:
+        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise JournalBusy(f"another edge writes {self.folder}") from None
+        return fd
+
+    def _sync_folder(self) -> None:
+        fd = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
