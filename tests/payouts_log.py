@@ -17,14 +17,17 @@ PARTNERS = (100, 101, 102, 103)
 KINDS = list(AdjustmentKind)
 
 
-def facts(conversions: int, seed: int) -> list[Assessment | Adjustment]:
-    """Facts in the order of the log: several versions, repeats, adjustments early and late."""
+def facts(conversions: int, seed: int, at: int = T0) -> list[Assessment | Adjustment]:
+    """Facts in the order of the log: several versions, repeats, adjustments early and late.
+
+    All orders are of the instant `at`.
+    """
     chance = random.Random(seed)
     log: list[tuple[float, Assessment | Adjustment]] = []
     for number in range(conversions):
         txn, moment = f"t{number}", chance.random()
         for version in range(1, chance.choice([2, 2, 2, 3, 4])):
-            event = _assessment(chance, txn, version)
+            event = _assessment(chance, txn, version, at)
             times = chance.choice([1, 1, 1, 2])
             log += [(moment + version / 50 + repeat / 99, event) for repeat in range(times)]
         for index in range(chance.choice([0, 0, 1, 2, 3])):
@@ -37,9 +40,9 @@ def facts(conversions: int, seed: int) -> list[Assessment | Adjustment]:
     return [event for _, event in sorted(log, key=lambda pair: pair[0])]
 
 
-def _assessment(chance: random.Random, txn: str, version: int) -> Assessment:
+def _assessment(chance: random.Random, txn: str, version: int, at: int) -> Assessment:
     first, second = chance.sample(PARTNERS, 2)
-    offer_id = chance.choice([10, 11])
+    offer_id = chance.choice([10, 11, 12])
     parts = [share(first, offer_id=offer_id)]
     if chance.random() < 0.3:
         parts = [share(first, 2, 7, offer_id), share(second, 5, 7, offer_id)]
@@ -47,6 +50,7 @@ def _assessment(chance: random.Random, txn: str, version: int) -> Assessment:
         txn,
         parts,
         version=version,
+        at=at,
         value=chance.randrange(1, 40_000),
         verdict=chance.choice([Verdict.PASS, Verdict.PASS, Verdict.HOLD, Verdict.REJECT]),
         status=chance.choice([Status.APPROVED, Status.APPROVED, Status.PENDING]),

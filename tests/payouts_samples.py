@@ -93,24 +93,30 @@ def catalog(*entities: Entity) -> Catalog:
 
 
 def demo_catalog() -> Catalog:
-    """Two offers, four partners (one paid in USD), one rule, one rate."""
+    """The demo entities, true and known since ever."""
+    return catalog(*demo_entities())
+
+
+def demo_entities() -> list[Entity]:
+    """Three offers (holds of 30 days, none, 3 s), four partners (one paid in USD), a rule, a rate."""
     lead = Goal(
         name="lead",
         revenue=Terms(flat_minor=500, currency="EUR"),
         commission=Terms(flat_minor=300, currency="EUR"),
         approval=Approval.ADVERTISER,
     )
-    return catalog(
+    return [
         Advertiser(id=ADVERTISER, name="shop"),
         offer(sale_goal(), lead),
         offer(sale_goal(hold_seconds=0), offer_id=11),
+        offer(sale_goal(hold_seconds=3), offer_id=12),
         partner(100),
         partner(101, group="gold"),
         partner(102, currency="USD"),
         partner(103),
         CommissionRule(id="gold", group="gold", terms=Terms(percent="10")),
         FxRate(base="EUR", quote="USD", rate="1.0850", source="ecb"),
-    )
+    ]
 
 
 def share(

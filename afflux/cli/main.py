@@ -73,6 +73,11 @@ def run() -> None:
     except Refused as refusal:
         typer.secho(f"afflux: {refusal}", err=True, fg="red")
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("afflux", "services"):
+            raise
+        typer.secho(f"afflux: package {error.name} is missing: run `make setup`", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -133,16 +133,26 @@ def _detach(home: Path, free_ports: bool, services: str, overrides: Mapping[str,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    with log.open() as said:
-        while child.poll() is None and not _runs(home, child.pid):
-            _pass_on(said.read())
-            time.sleep(0.1)
-        _pass_on(said.read())
+    try:
+        _follow(child, home, log)
+    except KeyboardInterrupt:
+        child.terminate()
+        _tell("stopping what was started")
+        child.wait()
     if child.returncode is not None:
         raise typer.Exit(1)
     typer.echo(
         f"runs in the background (process {child.pid}); stop it with `afflux down`", err=True
     )
+
+
+def _follow(child: subprocess.Popen[bytes], home: Path, log: Path) -> None:
+    """Pass on what the child says until its stack runs or it ends."""
+    with log.open() as said:
+        while child.poll() is None and not _runs(home, child.pid):
+            _pass_on(said.read())
+            time.sleep(0.1)
+        _pass_on(said.read())
 
 
 def _runs(home: Path, pid: int) -> bool:

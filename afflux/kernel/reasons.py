@@ -102,6 +102,9 @@ REASONS: dict[str, Sentence] = {
     "partner_unknown": Sentence(
         "The partner is not in the catalogue.", "Партнёра нет в каталоге."
     ),
+    "held_again": Sentence(
+        "It is held again after its release.", "Снова удержано после освобождения."
+    ),
     "payout_instructed": Sentence("A payout was instructed.", "Выплата поручена."),
     "payout_paid": Sentence("The bank paid the payout.", "Банк провёл выплату."),
     "payout_failed": Sentence(

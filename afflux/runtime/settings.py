@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     journal_dir: Path | None = Field(
         None, description="journal folder; default HOME/journal/EDGE_ID"
     )
+    edge_address_header: str = Field(
+        "", description="header in which a proxy of ours names the client; its last address counts"
+    )
+    journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")
 
     analytics_host: str = Field("127.0.0.1", description="address of the KPI API")

@@ -116,7 +116,7 @@ class Buffer:
 
     def _is_due(self, held: _Part, now: float, full: bool) -> bool:
         if held.planned is not None:
-            return held.records[-1].offset + 1 >= held.planned.end
+            return bool(held.records[-1].offset + 1 >= held.planned.end)
         return (
             full
             or len(held.records) >= self._limits.records

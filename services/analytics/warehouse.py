@@ -75,7 +75,8 @@ class Warehouse:
 
     async def query(self, sql: str, parameters: Parameters | None = None) -> Answer:
         """Run a read-only query; values travel as server-side parameters."""
-        return await self._on(self._reading, self._query, sql, parameters or {})
+        answer: Answer = await self._on(self._reading, self._query, sql, parameters or {})
+        return answer
 
     def _open(self) -> None:
         self._writer = open_clickhouse(self._dsn)

@@ -157,5 +157,3 @@ async def _read_body(scope: Scope, wire: Wire, limit: int) -> bytes | None:
         if size > limit:
             return None
     return b"".join(chunks)
-
-

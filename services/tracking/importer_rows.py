@@ -88,9 +88,7 @@ def visitor_key(context: Context, visitor: str) -> Id16:
     return Id16(blake2b(text, digest_size=16, key=context.keys.visitor[:32]).digest())
 
 
-def _click(
-    row: Row, at: Millis, index: Index, now: Millis, context: Context
-) -> Ready | Refusal:
+def _click(row: Row, at: Millis, index: Index, now: Millis, context: Context) -> Ready | Refusal:
     found = context.map
     assert found.visitor is not None
     visitor = found.visitor.of(row)
@@ -125,9 +123,7 @@ def _click(
     if isinstance(made, Refusal):
         return made
     agent = context.agents.classify(made.user_agent)
-    event = replace(
-        made, ip_hash=hashed, device=agent.device, os=agent.os, browser=agent.browser
-    )
+    event = replace(made, ip_hash=hashed, device=agent.device, os=agent.os, browser=agent.browser)
     return Ready(row_id, row_id, event)
 
 
@@ -137,9 +133,7 @@ class _Target(Struct, frozen=True):
     link_id: int
 
 
-def _link(
-    row: Row, at: Millis, index: Index, now: Millis, found: ImportMap
-) -> _Target | Refusal:
+def _link(row: Row, at: Millis, index: Index, now: Millis, found: ImportMap) -> _Target | Refusal:
     """Return whose link the row's click followed; offers are looked up as they were then."""
     assert found.partner is not None and found.offer is not None
     partner, offer_text = found.partner.value.of(row), found.offer.value.of(row)

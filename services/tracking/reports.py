@@ -93,7 +93,7 @@ class Reports:
                 report: Report | Refusal = Refusal("body_invalid", "an item is a JSON object")
             else:
                 report = build(item, context)
-            raw = None if is_single else json.dumps(item, ensure_ascii=False).encode("utf-8", "replace")
+            raw = None if is_single else json.dumps(item).encode()
             return await self._one(report, request, identity, raw)
 
         results = await asyncio.gather(*map(answer, items))
@@ -147,9 +147,7 @@ class Reports:
         known = self._index.conversion(Id16(report.conversion_key))
         if known is None or known.advertiser_id == report.advertiser_id:
             return report
-        return Refusal(
-            "field_invalid", "the conversion is not this advertiser's", "conversion_key"
-        )
+        return Refusal("field_invalid", "the conversion is not this advertiser's", "conversion_key")
 
     async def _refuse(
         self, request: Request, refusal: Refusal, identity: Identity | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
@@ -94,7 +95,7 @@ async def test_F3_the_same_log_gives_the_same_flags_and_sums_in_batches_of(
 async def test_counts_tile_the_log_without_gap_or_overlap(size: int, tmp_path: Path):
     outputs = await run(new_stage(tmp_path), LOG, size)
     ranges = sorted({(e.from_offset, e.to_offset) for e in outputs if isinstance(e, ClickCount)})
-    assert all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(ranges))
     followed = {r.event.event_id for r in LOG if r.event.outcome is not ClickOutcome.PREVIEW}
     assert sum(sums_of(outputs).values()) == len(followed)
 

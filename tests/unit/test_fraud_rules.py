@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from tests.fraud_samples import CHROME, GOOGLEBOT, T0, catalog, change, click, decision, offer
 
 from afflux.kernel.catalog import FraudAction
 from afflux.kernel.events import Assessment, Click, ClickOutcome, Result, Verdict
@@ -16,6 +15,7 @@ from services.fraud.domain.counting import Tally
 from services.fraud.domain.repeats import KEPT, pack, remember, unpack
 from services.fraud.domain.rules import CLICK_RULES, CONVERSION_RULES, RULES_VERSION
 from services.fraud.process import Memory, Screening, process_click, process_decision, screen
+from tests.fraud_samples import CHROME, GOOGLEBOT, T0, catalog, change, click, decision, offer
 
 VIEW = catalog(change(offer()))
 

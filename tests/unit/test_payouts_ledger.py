@@ -110,12 +110,23 @@ def test_F4_a_held_verdict_and_a_missing_approval_are_released_by_no_clock() -> 
     book.take(
         assessment("held", verdict=Verdict.HOLD),
         assessment("unapproved", status=Status.PENDING),
-        assessment("lead", goal="lead", value=None, currency=None),
+        assessment("lead", goal="lead", value=None, currency=None, status=Status.PENDING),
     )
     assert book.wake(HOLD + 365 * DAY) == []
     book.take(adjustment(APPROVE, txn="unapproved"), adjustment(APPROVE, txn="lead"))
     book.take(assessment("held", version=2))
     assert book.balances["partner:100:available EUR"] == 800 + 800 + 300
+
+
+def test_F4_a_hold_after_the_release_makes_it_pending_again_and_corrects_the_release() -> None:
+    book = Book()
+    book.take(assessment())
+    (release,) = book.wake(HOLD)
+    (again,) = book.take(assessment(version=2, verdict=Verdict.HOLD))
+    assert (again.kind, again.corrects) == ("hold", release.entry_id)
+    assert book.balances["partner:100:pending EUR"] == 800
+    book.take(assessment(version=3))
+    assert book.balances["partner:100:available EUR"] == 800
 
 
 def test_L2_partial_refunds_reverse_their_part_and_name_the_entry() -> None:

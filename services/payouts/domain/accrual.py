@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from afflux.kernel.catalog import Approval, Catalog, Goal, Offer, Partner
+from afflux.kernel.catalog import Catalog, Goal, Offer, Partner
 from afflux.kernel.catalog import Terms as CatalogTerms
 from afflux.kernel.events import Status, Verdict
 from afflux.kernel.money import Money, allocate
@@ -114,17 +114,16 @@ def target(
         tuple(line for line in sums.values() if line.amount > 0),
         rates,
         Millis(sale.occurred_at + 1000 * max(c.offer[0].hold_s(c.goal) for c in contexts)),
-        all(approved(sale.status, c.goal, now) for c in contexts),
+        approved(sale, now),
     )
 
 
-def approved(status: Status, goal: Goal, now: Effects) -> bool:
-    """Return whether the advertiser stands by the conversion.
+def approved(sale: Sale, now: Effects) -> bool:
+    """Return whether the advertiser stands by the conversion: by its report or an adjustment.
 
-    An approve adjustment always says so. The report's own `approved` does for a goal that approves
-    by itself; a goal that the advertiser approves waits for the adjustment. `pending` waits too.
+    A report that says nothing gets its status at the edge from who approves the goal.
     """
-    return now.approved or (status is Status.APPROVED and goal.approval is Approval.AUTO)
+    return now.approved or sale.status is Status.APPROVED
 
 
 def _context(sale: Sale, credit: Credit, world: World, as_of: Millis) -> _Context | Unknown:

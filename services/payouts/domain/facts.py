@@ -103,12 +103,12 @@ class Open(Struct, frozen=True, array_like=True):
 
 
 class Posting(Struct, frozen=True, array_like=True):
-    """What a line has in the ledger: its entries, and how much of them is available already."""
+    """What a line has in the ledger: its entries, and the releases that made of it available."""
 
     slot: Slot
     terms: Terms
     entries: tuple[Open, ...]
-    released: int = 0
+    releases: tuple[Open, ...] = ()
 
     @property
     def total(self) -> int:
@@ -116,9 +116,14 @@ class Posting(Struct, frozen=True, array_like=True):
         return sum(entry.amount for entry in self.entries)
 
     @property
+    def available(self) -> int:
+        """The part that is released."""
+        return sum(entry.amount for entry in self.releases)
+
+    @property
     def pending(self) -> int:
         """The part that is not released."""
-        return self.total - self.released
+        return self.total - self.available
 
 
 class Rate(Struct, frozen=True, array_like=True):

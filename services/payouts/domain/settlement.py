@@ -20,7 +20,7 @@ from services.payouts.domain.facts import (
     Standing,
     sale_of,
 )
-from services.payouts.domain.transfers import Cause, Transfer, Writer, difference, release
+from services.payouts.domain.transfers import Cause, Transfer, Writer, difference, hold, release
 
 
 class Refusal(Struct, frozen=True):
@@ -122,6 +122,8 @@ def settle(standing: Standing, cause: Cause, world: World) -> Settled | Unknown:
     due_at = _due(sale, goal)
     if due_at is not None and due_at <= cause.as_of:
         postings = release(postings, writer)
+    else:
+        postings = hold(postings, writer)
     held = any(p.pending for p in postings if p.slot.leg == COMMISSION)
     after = msgspec.structs.replace(
         standing,

@@ -169,10 +169,28 @@ def _release(posting: Posting, writer: Writer) -> Posting:
     slot, amount = posting.slot, posting.pending
     if slot.leg != COMMISSION or not amount:
         return posting
-    accounts_ = accounts.pending(slot.partner_id), accounts.available(slot.partner_id)
-    move = Move("release", *accounts_, amount, "pending", "available")
-    writer.write(slot, posting.terms, move, "hold_over")
-    return Posting(slot, posting.terms, posting.entries, posting.released + amount)
+    sides = accounts.pending(slot.partner_id), accounts.available(slot.partner_id)
+    move = Move("release", *sides, amount, "pending", "available")
+    entry = Open(writer.write(slot, posting.terms, move, "hold_over"), amount)
+    return Posting(slot, posting.terms, posting.entries, (*posting.releases, entry))
+
+
+def hold(postings: Iterable[Posting], writer: Writer) -> tuple[Posting, ...]:
+    """Make all available commission pending again, correcting the releases.
+
+    Where the pipeline's two topics meet is chance; this makes the outcome depend on the facts
+    alone: a hold that comes after a release ends as one that came before it.
+    """
+    return tuple(_hold(posting, writer) for posting in postings)
+
+
+def _hold(posting: Posting, writer: Writer) -> Posting:
+    slot = posting.slot
+    sides = accounts.available(slot.partner_id), accounts.pending(slot.partner_id)
+    for entry in reversed(posting.releases):
+        move = Move("hold", *sides, entry.amount, "available", "pending", entry.entry_id)
+        writer.write(slot, posting.terms, move, "held_again")
+    return Posting(slot, posting.terms, posting.entries)
 
 
 def _post(before: Posting, line: Line, writer: Writer, advertiser: int, reason: str) -> Posting:
@@ -181,24 +199,34 @@ def _post(before: Posting, line: Line, writer: Writer, advertiser: int, reason: 
     after = "owed" if line.slot.leg == REVENUE else "pending"
     move = Move(line.slot.leg, debit, credit, amount, "decided", after)
     entry = Open(writer.write(line.slot, line.terms, move, reason), amount)
-    return Posting(line.slot, line.terms, (*before.entries, entry), before.released)
+    return Posting(line.slot, line.terms, (*before.entries, entry), before.releases)
 
 
 def _reverse(
     posting: Posting, amount: int, writer: Writer, advertiser: int, reason: str
 ) -> Posting:
-    slot, left = posting.slot, list(posting.entries)
-    released = posting.released
+    slot, left = posting.slot, posting.entries
+    releases = posting.releases
     for entry_id, part, source in _pieces(posting, amount):
         debit, credit = _sides(slot, advertiser)
         taken = accounts.available(slot.partner_id) if source == "available" else credit
         move = Move(f"{slot.leg}_reversal", taken, debit, part, source, "reversed", entry_id)
         writer.write(slot, posting.terms, move, reason)
-        released -= part if source == "available" else 0
+        left = _less(left, part)
+        if source == "available":
+            releases = _less(releases, part)
+    return Posting(slot, posting.terms, left, releases)
+
+
+def _less(entries: tuple[Open, ...], amount: int) -> tuple[Open, ...]:
+    """Take an amount off the newest entries."""
+    left = list(entries)
+    while amount:
         last = left.pop()
-        if last.amount > part:
-            left.append(Open(last.entry_id, last.amount - part))
-    return Posting(slot, posting.terms, tuple(left), released)
+        if last.amount > amount:
+            left.append(Open(last.entry_id, last.amount - amount))
+        amount -= min(amount, last.amount)
+    return tuple(left)
 
 
 def _pieces(posting: Posting, amount: int) -> Iterator[tuple[bytes, int, str]]:

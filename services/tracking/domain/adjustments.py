@@ -20,9 +20,7 @@ from services.tracking.domain.refusal import Refusal, RefusedError
 _WITH_AMOUNT = frozenset((AdjustmentKind.REFUND, AdjustmentKind.CHARGEBACK, AdjustmentKind.AMEND))
 
 
-def build_adjustment(
-    fields: Mapping[str, object], context: ReportContext
-) -> Adjustment | Refusal:
+def build_adjustment(fields: Mapping[str, object], context: ReportContext) -> Adjustment | Refusal:
     """Return the adjustment in `fields`, or why there is none.
 
     Fields: txn_id, click_id or conversion_key (hex) with goal; kind; amount and currency for

@@ -139,7 +139,9 @@ class Authenticator:
         if kid not in advertiser.key_ids:
             return Refusal("key_unknown", f"{kid[:40]!r} is not an active key", "kid")
         now_s = request.received_at // 1000
-        if not (ts.isascii() and ts.isdigit() and len(ts) < 12 and abs(int(ts) - now_s) <= WINDOW_S):
+        if not (
+            ts.isascii() and ts.isdigit() and len(ts) < 12 and abs(int(ts) - now_s) <= WINDOW_S
+        ):
             return Refusal("timestamp_outside", f"{ts[:20]!r}; the edge has {now_s}", "ts")
         if not nonce_is_wellformed(nonce):
             return Refusal("field_invalid", "a nonce has 8 to 64 of A-Z a-z 0-9 - _", "nonce")

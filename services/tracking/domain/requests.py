@@ -19,9 +19,7 @@ def parse_params(text: str) -> dict[str, object] | Refusal:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMS)
     except ValueError:
-        return Refusal(
-            "body_invalid", f"the parameters are not UTF-8, or more than {MAX_PARAMS}"
-        )
+        return Refusal("body_invalid", f"the parameters are not UTF-8, or more than {MAX_PARAMS}")
     params: dict[str, object] = {}
     for name, value in pairs:
         if name in params:

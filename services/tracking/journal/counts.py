@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from services.tracking.domain.entries import Kind
 from services.tracking.journal.segment import HEADER_SIZE, Header, frames, segments, unpack_header
@@ -15,7 +15,7 @@ class Tally(Struct):
 
     sequence: int = -1
     next_position: int = 0
-    counts: list[int] = [0] * len(Kind)
+    counts: list[int] = field(default_factory=lambda: [0] * len(Kind))
     unlogged: int = 0
 
 

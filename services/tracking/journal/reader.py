@@ -71,24 +71,14 @@ class JournalReader:
         done, self._finished = self._finished, []
         return done
 
+    def place(self) -> tuple[Path, int] | None:
+        """Return the segment and the byte up to which was read."""
+        return None if self._at is None else (self._at.path, self._at.offset)
+
     def oldest_created_at(self) -> int | None:
         """Return when the oldest segment was made, or None without segments."""
         at = self._at or self._open_next(None)
         return None if at is None else at.header.created_at
-
-    def unread_bytes(self) -> int:
-        """Return how much is there that was not read yet."""
-        total = 0
-        for path in segments(self._folder):
-            if path in self._finished:
-                continue
-            try:
-                size = path.stat().st_size
-            except FileNotFoundError:
-                continue
-            read = self._at.offset if self._at and self._at.path == path else HEADER_SIZE
-            total += max(0, size - read)
-        return total
 
     def close(self) -> None:
         """Close the open segment."""
@@ -138,3 +128,18 @@ class JournalReader:
                 f"{following.path} begins at position {following.header.first_position}, "
                 f"the one before ends at {at.position}"
             )
+
+
+def bytes_behind(folder: Path, place: tuple[Path, int] | None) -> int:
+    """Return how many bytes of records the journal holds behind a place; None: all of it."""
+    total = 0
+    for path in segments(folder):
+        if place is not None and path < place[0]:
+            continue
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            continue
+        start = place[1] if place is not None and path == place[0] else HEADER_SIZE
+        total += max(0, size - start)
+    return total

@@ -8,7 +8,6 @@ position is the header's plus its place: positions have no gaps by construction.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,10 +74,9 @@ def segment_path(folder: Path, sequence: int) -> Path:
 def segments(folder: Path) -> list[Path]:
     """Return the segment files, oldest first."""
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(_SUFFIX)]
+        return sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
     except FileNotFoundError:
         return []
-    return [folder / name for name in sorted(names)]
 
 
 def frames(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int]]:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from zlib import crc32
 
 from afflux.runtime.log import get_logger
@@ -17,7 +18,6 @@ from services.tracking.journal.store import Store
 log = get_logger(__name__)
 GROUP_S = 0.003
 """From one sync to the next, at least: what comes in between shares the next one."""
-SEGMENT_BYTES = 64 << 20
 SEGMENT_AGE_S = 30.0
 _HOUSEKEEPING_S = 0.5
 _FULL_S = 0.25
@@ -108,10 +108,8 @@ class Journal:
         last = 0.0
         tended = self._loop.time()
         while not (self._closing and not self._group.frames):
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _HOUSEKEEPING_S)
-            except TimeoutError:
-                pass
             early = last + GROUP_S - self._loop.time()
             if early > 0:
                 await asyncio.sleep(early)

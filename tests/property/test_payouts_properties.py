@@ -25,6 +25,7 @@ MOVES = {
     ("pending", "available"),
     ("pending", "reversed"),
     ("available", "reversed"),
+    ("available", "pending"),
     ("available", "in_payout"),
     ("in_payout", "paid"),
     ("in_payout", "available"),
@@ -68,10 +69,7 @@ class Model:
         self.owed = self.left("12")
         for partner in PARTNERS:
             money = self.money[partner]
-            goal = self.left("8") if partner == self.sale[0] else 0
-            less = sum(money) - goal
-            held = min(money[0], less)
-            money[0], money[1] = money[0] - held, money[1] - (less - held)
+            money[0], money[1] = (self.left("8") if partner == self.sale[0] else 0), 0
         approved = self.sale[3] is Status.APPROVED or AdjustmentKind.APPROVE in dict(self.said)
         passed = self.sale[2] is Verdict.PASS and self.left("8") > 0
         if approved and passed and now >= T0 + HOLD:

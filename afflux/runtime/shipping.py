@@ -1,0 +1,142 @@
+"""Shipping a local log to Kafka: whole batches, in order per partition, every ack awaited.
+
+After an error nobody knows what arrived. The owner then closes the line and reads back, with
+`log_reader`, what stands at the ends of the partitions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+from msgspec import Struct
+
+from afflux.runtime.kafka_errors import KAFKA_TROUBLE
+from afflux.runtime.settings import Settings
+from afflux.runtime.topics import MAX_RECORD_BYTES
+
+__all__ = ["Line", "Parcel", "TopicPartition", "offsets_at"]
+_MAX_BATCH = 512 << 10
+
+
+class Parcel(Struct, frozen=True):
+    """One record; `timestamp` in milliseconds."""
+
+    key: bytes
+    value: bytes
+    timestamp: int
+
+
+class Line:
+    """A connection that ships batches; one failed send makes it useless."""
+
+    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+        self._bound = settings.send_timeout_s
+        self._topics = topics
+        self._choose = DefaultPartitioner()
+        self._partitions: dict[str, list[int]] = {}
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=_MAX_BATCH,
+            max_request_size=MAX_RECORD_BYTES,
+            request_timeout_ms=10_000,
+        )
+
+    async def start(self) -> None:
+        """Connect and learn the partitions; raises what is in KAFKA_TROUBLE."""
+        await asyncio.wait_for(self._producer.start(), self._bound)
+        for topic in self._topics:
+            found = await asyncio.wait_for(self._producer.partitions_for(topic), self._bound)
+            self._partitions[topic] = sorted(found)
+
+    async def stop(self) -> None:
+        """Disconnect, without waiting long for what is in flight."""
+        with suppress(*KAFKA_TROUBLE):
+            await asyncio.wait_for(self._producer.stop(), 3)
+
+    @property
+    def partitions(self) -> list[TopicPartition]:
+        """All partitions of the line's topics."""
+        return [
+            TopicPartition(topic, number)
+            for topic, numbers in self._partitions.items()
+            for number in numbers
+        ]
+
+    def partition(self, topic: str, key: bytes) -> TopicPartition:
+        """Return where Kafka's default partitioner puts a key."""
+        numbers = self._partitions[topic]
+        return TopicPartition(topic, self._choose(key, numbers, numbers))
+
+    async def send(
+        self, parcels: Mapping[TopicPartition, Sequence[Parcel]]
+    ) -> dict[TopicPartition, int]:
+        """Ship parcels and return the next offset of each partition.
+
+        Partitions side by side, each in order. Raises what is in KAFKA_TROUBLE; then any part of
+        it may have arrived.
+        """
+        sends = [
+            asyncio.wait_for(self._send(part, batch), self._bound)
+            for part, batch in parcels.items()
+        ]
+        results = await asyncio.gather(*sends, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return {
+            part: result
+            for part, result in zip(parcels, results, strict=True)
+            if isinstance(result, int)
+        }
+
+    async def _send(self, part: TopicPartition, parcels: Sequence[Parcel]) -> int:
+        next_offset = 0
+        batch = self._producer.create_batch()
+        for parcel in parcels:
+            if not _fits(batch, parcel):
+                next_offset = await self._deliver(part, batch)
+                batch = self._producer.create_batch()
+                if not _fits(batch, parcel):
+                    raise ValueError(f"a record of {len(parcel.value)} bytes fits no batch")
+        return max(next_offset, await self._deliver(part, batch))
+
+    async def _deliver(self, part: TopicPartition, batch: BatchBuilder) -> int:
+        count: int = batch.record_count()
+        future = await self._producer.send_batch(batch, part.topic, partition=part.partition)
+        metadata = await future
+        offset: int = metadata.offset
+        return offset + count
+
+
+def _fits(batch: BatchBuilder, parcel: Parcel) -> bool:
+    return batch.append(key=parcel.key, value=parcel.value, timestamp=parcel.timestamp) is not None
+
+
+async def offsets_at(
+    settings: Settings, parts: Sequence[TopicPartition], timestamp: int | None
+) -> dict[TopicPartition, int]:
+    """Return, for each partition, its first offset with a record at or after `timestamp`
+    (milliseconds), else its end; with None its end."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    try:
+        await asyncio.wait_for(consumer.start(), settings.send_timeout_s)
+        ends = await asyncio.wait_for(consumer.end_offsets(list(parts)), settings.send_timeout_s)
+        found = {}
+        if timestamp is not None:
+            asked = dict.fromkeys(parts, timestamp)
+            found = await asyncio.wait_for(
+                consumer.offsets_for_times(asked), settings.send_timeout_s
+            )
+        return {
+            part: at.offset if (at := found.get(part)) is not None else ends[part] for part in parts
+        }
+    finally:
+        await consumer.stop()

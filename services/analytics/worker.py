@@ -1,0 +1,76 @@
+"""Wiring: the sink and the KPI API in one process, because chDB lets in one process only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from afflux.runtime.codec import Codec
+from afflux.runtime.deadletters import DeadLetterLimit
+from afflux.runtime.log import get_logger
+from afflux.runtime.pg import connect_async
+from afflux.runtime.process import Runnable, Server, http_server
+from afflux.runtime.settings import Settings
+from afflux.runtime.sink_loop import Limits, SinkLoop
+from services.analytics.api import api_app
+from services.analytics.bounds import Bounds
+from services.analytics.sink import AnalyticsSink
+from services.analytics.warehouse import Warehouse
+
+log = get_logger(__name__)
+_CLOSE_S = 3.0
+
+
+class Analytics:
+    """Opens the stores, runs the sink and serves the API until told to stop."""
+
+    name = "analytics"
+
+    def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
+        self._settings = settings
+        self._limits = limits or Limits()
+        self._loop: SinkLoop | None = None
+        self._server: Server | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run; raises what stopped the sink."""
+        settings = self._settings
+        warehouse = Warehouse(settings.clickhouse)
+        await warehouse.open()
+        owner = await connect_async(settings.postgres, autocommit=True)
+        reader = await connect_async(settings.postgres, autocommit=True)
+        try:
+            limit = DeadLetterLimit(settings.dead_letter_share)
+            sink = AnalyticsSink(Codec.load(), warehouse, Bounds(owner), limit)
+            shared = not settings.clickhouse.startswith("chdb:")
+            self._loop = SinkLoop(settings, sink, self._limits, shared=shared)
+            app = api_app(warehouse, reader)
+            await self._with_api(app, self._loop, stop)
+        finally:
+            await owner.close()
+            await reader.close()
+            await warehouse.close()
+
+    def status(self) -> dict[str, object]:
+        """Return lag and progress; not healthy before the API answers."""
+        if self._loop is None or self._server is None or not self._server.started:
+            return {"healthy": False, "lag": None, "starting": True}
+        return self._loop.status()
+
+    async def _with_api(self, app: FastAPI, loop: SinkLoop, stop: asyncio.Event) -> None:
+        settings = self._settings
+        server = http_server(app, settings.analytics_host, settings.analytics_port)
+        self._server = server
+        serving = asyncio.create_task(server.serve())
+        try:
+            await loop.run(stop)
+        finally:
+            server.should_exit = True
+            await asyncio.wait([serving], timeout=_CLOSE_S)
+
+
+def build(settings: Settings) -> Sequence[Runnable]:
+    """Return what `afflux worker analytics` runs."""
+    return [Analytics(settings)]

@@ -1,0 +1,162 @@
+"""The edge process: journal, index, catalogue and Granian, started and stopped in order.
+
+Granian runs inside our event loop: a request's coroutine and the journal's share it, and one
+kill ends all of it. More cores mean more edges, each with its own AFFLUX_EDGE_ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from granian.constants import HTTPModes, Interfaces, TaskImpl
+from granian.server.embed import Server
+
+from afflux.kernel.ids import ulid
+from afflux.kernel.keys import click_key
+from afflux.kernel.types import Id16
+from afflux.runtime import metrics
+from afflux.runtime.clock import now_ms
+from afflux.runtime.log import get_logger
+from afflux.runtime.process import Runnable, run_workers
+from afflux.runtime.settings import Settings
+from services.tracking.catalog_feed import CatalogFeed
+from services.tracking.click_path import ClickPath
+from services.tracking.domain.authentication import Authenticator
+from services.tracking.domain.nonces import Nonces
+from services.tracking.domain.privacy import customer_secret
+from services.tracking.domain.routes import Routes
+from services.tracking.edge import Edge
+from services.tracking.index import ReportIndex
+from services.tracking.journal import Journal
+from services.tracking.journal.store import Store
+from services.tracking.reports import Reports, Site
+
+log = get_logger(__name__)
+_LEAVE_S = 5.0
+
+
+class EdgeWorker:
+    """One edge."""
+
+    name = "edge"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._secret = settings.secret.get_secret_value().encode()
+        key_ids = [int(text) for text in settings.click_key_ids.split(",")]
+        self._click_keys = {key_id: click_key(self._secret, key_id) for key_id in key_ids}
+        self._clicks = ClickPath(
+            self._secret,
+            key_ids[0],
+            secure_cookie=settings.edge_url.startswith("https:"),
+            address_header=settings.edge_address_header.lower(),
+        )
+        self._journal: Journal | None = None
+        self._feed: CatalogFeed | None = None
+        self._server: Server | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then answer what is in flight and close the journal."""
+        settings = self._settings
+        store = Store(settings.journal, settings.journal_segment_bytes)
+        index = ReportIndex(settings.home / "index" / settings.edge_id)
+        replayed = await asyncio.to_thread(index.catch_up, settings.journal)
+        journal = self._journal = Journal(store, settings.journal_limit_bytes, index.add)
+        log.info("journal_open", replayed=replayed, **journal.tally)
+        writing = asyncio.create_task(journal.run())
+        feed = self._feed = CatalogFeed(
+            settings, settings.home / "cache" / f"catalog-{settings.edge_id}.json", self._publish
+        )
+        feed.load_cache()
+        following = asyncio.create_task(feed.run(stop))
+        serving = asyncio.create_task(self._serve(journal, index, feed, stop))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait(
+                [writing, following, serving, stopping], return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            stop.set()
+            await self._leave(serving)
+            journal.close()
+            await asyncio.wait([writing, following], timeout=_LEAVE_S)
+            for task in (writing, following, serving):
+                if not task.done():
+                    task.cancel()
+            journal.release()
+            index.close()
+        for task in (writing, following, serving):
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    def status(self) -> dict[str, object]:
+        """Return counts and health: ready once a catalogue, fresh or remembered, is there."""
+        journal, feed = self._journal, self._feed
+        if journal is None or feed is None or not feed.ready or self._server is None:
+            return {"healthy": False}
+        for kind, count in journal.tally.items():
+            metrics.JOURNALED.labels(kind).set(count)
+        metrics.JOURNAL_BYTES.set(journal.used_bytes)
+        return {
+            "healthy": True,
+            "lag": journal.pending,
+            "journaled": journal.tally,
+            "journal_bytes": journal.used_bytes,
+            "journal_full": journal.full,
+            "links": len(self._clicks.routes.by_code),
+            "catalog_revision": self._clicks.routes.revision,
+        }
+
+    def _publish(self, routes: Routes) -> None:
+        self._clicks.routes = routes
+
+    async def _serve(
+        self, journal: Journal, index: ReportIndex, feed: CatalogFeed, stop: asyncio.Event
+    ) -> None:
+        while not feed.ready:
+            if stop.is_set():
+                return
+            await asyncio.sleep(0.05)
+        site = Site(
+            edge_id=self._settings.edge_id,
+            tenant_id=self._settings.tenant_id,
+            click_keys=self._click_keys,
+            customer_secret=customer_secret(self._secret),
+            fresh_id=_fresh_id,
+            routes=lambda: self._clicks.routes,
+        )
+        authenticator = Authenticator(self._secret, Nonces())
+        reports = Reports(site, authenticator, journal, index)
+        self._server = server = Server(
+            Edge(self._clicks, reports, journal),
+            address=self._settings.edge_host,
+            port=self._settings.edge_port,
+            interface=Interfaces.RSGI,
+            task_impl=TaskImpl.rust,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=1024,
+            log_enabled=False,
+        )
+        await server.serve()
+
+    async def _leave(self, serving: asyncio.Task[None]) -> None:
+        if self._server is not None:
+            self._server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait([serving], timeout=_LEAVE_S)
+
+
+def _fresh_id() -> Id16:
+    return ulid(now_ms(), os.urandom(10))
+
+
+def build(settings: Settings) -> Sequence[Runnable]:
+    """Return the parts of an edge process."""
+    return [EdgeWorker(settings)]
+
+
+def main(settings: Settings) -> None:
+    """Run an edge until SIGTERM."""
+    run_workers([build], settings, f"edge {settings.edge_id}")
