@@ -66,7 +66,9 @@ def click(rng: random.Random, number: int, *, partner_id: int | None = None) -> 
         sub=rng.choice([[], ["a"], ["a", "b'\\{x}"]]),
         cost_minor=rng.choice([None, 3]),
         cost_currency=None,
-        outcome=rng.choice([ClickOutcome.REDIRECTED, ClickOutcome.REDIRECTED, ClickOutcome.REFUSED]),
+        outcome=rng.choice(
+            [ClickOutcome.REDIRECTED, ClickOutcome.REDIRECTED, ClickOutcome.REFUSED]
+        ),
         edge_id="edge-1",
         journal_position=number,
     )
@@ -78,7 +80,9 @@ def clicks(count: int, seed: int = 1) -> list[Click]:
     return [click(rng, number) for number in range(count)]
 
 
-def flag(of: Click, action: FlagAction = FlagAction.INVALID, signal: str = "bot_user_agent") -> ClickFlag:
+def flag(
+    of: Click, action: FlagAction = FlagAction.INVALID, signal: str = "bot_user_agent"
+) -> ClickFlag:
     """The screen's word on a click."""
     return ClickFlag(
         event_id=derive("flag", of.click_id),
@@ -96,7 +100,9 @@ def flag(of: Click, action: FlagAction = FlagAction.INVALID, signal: str = "bot_
     )
 
 
-def conversion(of: Click, number: int, *, after_ms: int = 60_000, currency: str = "EUR") -> Conversion:
+def conversion(
+    of: Click, number: int, *, after_ms: int = 60_000, currency: str = "EUR"
+) -> Conversion:
     """A sale that names its click."""
     at = Millis(of.occurred_at + after_ms)
     key = derive("conversion", 7, "sale", f"T{number}")

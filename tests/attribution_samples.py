@@ -52,7 +52,9 @@ def offer(number: int, advertiser: int = 1, window_s: int = WINDOW_S) -> Offer:
         landings=[Landing(id=1, url="https://shop.example/?c={click_id}")],
         goals=[
             Goal(name="sale", revenue=Terms(percent="10")),
-            Goal(name="lead", revenue=Terms(flat_minor=100, currency="EUR"), window_s=window_s // 2),
+            Goal(
+                name="lead", revenue=Terms(flat_minor=100, currency="EUR"), window_s=window_s // 2
+            ),
         ],
         click_window_s=window_s,
     )

@@ -98,7 +98,7 @@ def demo_catalog() -> Catalog:
 
 
 def demo_entities() -> list[Entity]:
-    """Three offers (holds of 30 days, none, 3 s), four partners (one paid in USD), a rule, a rate."""
+    """Three offers (held 30 days, not, 3 s), four partners (one paid in USD), a rule, a rate."""
     lead = Goal(
         name="lead",
         revenue=Terms(flat_minor=500, currency="EUR"),

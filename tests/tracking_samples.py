@@ -29,6 +29,7 @@ from services.tracking.domain.privacy import customer_secret
 
 SECRET = b"a-secret-for-tests-of-32-bytes-or-more"
 NOW = Millis(1_790_000_000_000)
+SINCE_EVER = Millis(0)
 CLICK_KEYS = {1: click_key(SECRET, 1)}
 ADVERTISER = Advertiser(id=7, name="Shop", currency="EUR", key_ids=["k1", "k2"])
 STRICT = Advertiser(id=8, name="Strict", currency="JPY", allow_token=False)
@@ -79,7 +80,7 @@ ENTITIES: tuple[Entity, ...] = (
 )
 
 
-def changes(entities: Sequence[Entity] = ENTITIES, at: Millis = Millis(0)) -> list[CatalogChange]:
+def changes(entities: Sequence[Entity] = ENTITIES, at: Millis = SINCE_EVER) -> list[CatalogChange]:
     """Return the first version of each entity as catalogue changes."""
     return [
         CatalogChange(

@@ -17,7 +17,7 @@ COMMANDS = {
     "status": "afflux.cli.stack:status",
     "worker": "afflux.cli.worker:worker",
     "prepare": "afflux.cli.prepare:prepare",
-    "demo": "afflux.cli.demo:demo",
+    "demo": "afflux.cli.demo.command:demo",
     "catalog": "afflux.cli.catalog:app",
     "import": "afflux.cli.importing:app",
     "kpi": "afflux.cli.kpi:kpi",

@@ -54,7 +54,7 @@ def up(
     overrides = {name: str(value) for name, value in ports.items() if value}
     folder = home_folder(home)
     if detach:
-        _detach(folder, free_ports, services, overrides)
+        start_detached(folder, free_ports, services, overrides)
     else:
         _run(_stack(folder, free_ports, services, overrides))
 
@@ -115,7 +115,9 @@ def _watch(stack: Stack) -> None:
         time.sleep(0.5)
 
 
-def _detach(home: Path, free_ports: bool, services: str, overrides: Mapping[str, str]) -> None:
+def start_detached(
+    home: Path, free_ports: bool, services: str, overrides: Mapping[str, str]
+) -> None:
     """Run ourselves in a session of our own, and pass on what that says until it is ready."""
     refuse_full_disk(home)
     if (pid := holder(home)) is not None:

@@ -29,7 +29,14 @@ MACROS: frozenset[str] = frozenset(
         *(f"sub{number}" for number in range(1, 11)),
     }
 )
-"""What may stand in braces in a landing URL."""
+"""What may stand in braces in a landing URL.
+
+`timestamp` is the click's time in seconds, `random` is different for each click; `country` and
+`device` are empty where the edge does not know them.
+"""
+
+MAX_URL = 2_000
+"""Longest template in characters."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\"<>\\^`|]")
@@ -78,6 +85,8 @@ def compile_template(url: str) -> Template:
 
 
 def _check_text(url: str) -> None:
+    if len(url) > MAX_URL:
+        raise MacroError(f"a URL has at most {MAX_URL} characters, got {len(url)}")
     bad = _FORBIDDEN.search(url)
     if bad is not None:
         raise MacroError(f"a URL cannot hold the character {bad.group()!r}; percent-encode it")

@@ -46,7 +46,11 @@ class CatalogFollower:
             isolation_level="read_committed",
             fetch_max_wait_ms=50,
         )
-        await asyncio.wait_for(consumer.start(), self._settings.send_timeout_s)
+        try:
+            await asyncio.wait_for(consumer.start(), self._settings.send_timeout_s)
+        except BaseException:
+            await consumer.stop()
+            raise
         self._consumer = consumer
         consumer.assign([_PART])
         consumer.seek(_PART, 0)

@@ -36,3 +36,6 @@ SHIPPED = Counter("afflux_shipped", "Journal records acknowledged by Kafka, by t
 SHIP_SKIPPED = Counter(
     "afflux_ship_skipped", "Journal records found in Kafka already after a restart.", ["topic"]
 )
+CUT_JOURNEYS = Counter(
+    "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
+)

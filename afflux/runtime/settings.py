@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     analytics_port: int = Field(8081, description="port of the KPI API")
     analytics_url: str = Field("", description="where clients find the KPI API; default host, port")
     monitor_port: int = Field(6066, description="port of the monitor's web view")
+    monitor_window_s: int = Field(300, description="sliding window of the monitor's shares")
+    monitor_least: int = Field(20, description="records in the window before the monitor warns")
+    monitor_hold_share: float = Field(
+        0.5, description="share of held assessments in the window that the monitor warns of"
+    )
+    monitor_dead_letter_share: float = Field(
+        0.05, description="share of dead letters in the window that the monitor warns of"
+    )
     admin_host: str = Field("127.0.0.1", description="address of health and metrics, never public")
     admin_port: int = Field(0, description="port of health and metrics; 0 picks a free one")
 

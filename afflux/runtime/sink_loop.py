@@ -42,7 +42,9 @@ class Sink(Protocol):
     name: str
     topics: tuple[str, ...]
 
-    async def assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Resume]:
+    async def assigned(
+        self, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, Resume]:
         """Take the partitions over, with a new owner epoch."""
         ...
 

@@ -1,17 +1,29 @@
-"""The KPI API: read-only, for operators; it binds to the loopback address by default."""
+"""The KPI API: read-only, for operators; it binds to the loopback address by default.
+
+`GET /v1/kpi` answers questions, `GET /v1/trace/KEY` tells all about one conversion; `/v1/position`
+and `/v1/conservation` are for those who check law K1.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from fastapi import FastAPI, HTTPException
-from fastapi.params import Body
+import msgspec
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from afflux.kernel.types import Millis
 from afflux.runtime.pg import AsyncConnection
 from services.analytics.bounds import positions
-from services.analytics.domain.conservation import BUCKET, tally_sql
-from services.analytics.domain.tables import TABLES
+from services.analytics.conservation import ConservationAnswer, tallies
+from services.analytics.domain import query as queries
+from services.analytics.domain.filters import Refusal, parse_dimension, parse_where
+from services.analytics.domain.kpis import chosen
+from services.analytics.kpi import run_query
+from services.analytics.layout import as_csv, as_json
+from services.analytics.trace import trace
 from services.analytics.warehouse import Warehouse
 
 Reader = AsyncConnection[tuple[object, ...]]
@@ -25,7 +37,9 @@ class Ranges(BaseModel):
 
 def api_app(warehouse: Warehouse, reader: Reader) -> FastAPI:
     """Return the app over a warehouse and a connection that reads the sink's bounds."""
-    app = FastAPI(title="afflux analytics", docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="afflux analytics", redoc_url=None)
+    app.add_exception_handler(Refusal, _refused)
+    _add_kpi(app, warehouse)
 
     @app.get("/v1/position")
     async def position() -> dict[str, dict[str, int]]:
@@ -34,44 +48,59 @@ def api_app(warehouse: Warehouse, reader: Reader) -> FastAPI:
         return {"positions": {f"{p.topic}/{p.partition}": at for p, at in stored.items()}}
 
     @app.post("/v1/conservation")
-    async def conservation(asked: Ranges) -> dict[str, list[dict[str, object]]]:
+    async def conservation(asked: Ranges) -> Response:
         """Count, XOR of hashes and sum of amounts of each bucket of 10,000 offsets (law K1)."""
-        return {"buckets": await tallies(warehouse, asked.ranges)}
+        answer = ConservationAnswer(await tallies(warehouse, asked.ranges))
+        return Response(msgspec.json.encode(answer), media_type="application/json")
+
+    @app.get("/v1/trace/{conversion_key}")
+    async def one_conversion(conversion_key: str) -> dict[str, object]:
+        """All rows about a conversion; the key is 32 hexadecimal digits."""
+        try:
+            key = bytes.fromhex(conversion_key)
+        except ValueError:
+            key = b""
+        if len(key) != 16:
+            raise HTTPException(422, f"{conversion_key!r} is no conversion key: 32 hex digits")
+        return {"conversion_key": key.hex(), **await trace(warehouse, key)}
 
     return app
 
 
-async def tallies(warehouse: Warehouse, ranges: list[str]) -> list[dict[str, object]]:
-    """Return the buckets of these ranges; raises HTTPException 422 for a malformed one."""
-    by_topic: dict[str, list[tuple[int, int, int]]] = {}
-    for text in ranges:
-        try:
-            topic, partition, start, end = text.rsplit("/", 3)
-            by_topic.setdefault(topic, []).append((int(partition), int(start), int(end)))
-            TABLES[topic]
-        except (ValueError, KeyError):
-            raise HTTPException(422, f"{text!r} is no topic/partition/start/end") from None
-    found: list[dict[str, object]] = []
-    for topic, parts in sorted(by_topic.items()):
-        answer = await warehouse.query(
-            tally_sql(topic),
-            {
-                "topic": topic,
-                "bucket": BUCKET,
-                "partitions": [part for part, _, _ in parts],
-                "starts": [start for _, start, _ in parts],
-                "ends": [end for _, _, end in parts],
-            },
+def _add_kpi(app: FastAPI, warehouse: Warehouse) -> None:
+    @app.get("/v1/kpi")
+    async def kpi(
+        by: str = "",
+        kpis: str = "",
+        start: Annotated[str, Query(alias="from")] = "",
+        end: Annotated[str, Query(alias="to")] = "",
+        where: Annotated[list[str] | None, Query()] = None,
+        format: Literal["json", "csv"] = "json",
+    ) -> Response:
+        """KPIs split by dimensions; `from` is within, `to` is not."""
+        asked = queries.Query(
+            by=tuple(parse_dimension(name) for name in by.split(",") if name.strip()),
+            where=parse_where(where or []),
+            start=parse_instant("from", start),
+            end=parse_instant("to", end),
         )
-        found += [
-            {
-                "topic": topic,
-                "partition": part,
-                "bucket": bucket,
-                "count": count,
-                "xor": str(xor),
-                "amount": str(amount),
-            }
-            for part, bucket, count, xor, amount in answer.rows
-        ]
-    return found
+        result = await run_query(warehouse, asked, chosen(kpis, for_partner=False))
+        if format == "csv":
+            return Response(as_csv(result), media_type="text/csv; charset=utf-8")
+        return Response(as_json(result), media_type="application/json")
+
+
+def parse_instant(name: str, text: str) -> Millis | None:
+    """Return the instant of an ISO 8601 date or time, UTC where no zone is named."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(f"{name}={text!r} is no ISO 8601 date or time") from None
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return Millis(round(aware.timestamp() * 1000))
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": "refused", "detail": str(error)}, status_code=422)

@@ -115,6 +115,4 @@ class Bounds:
 async def positions(connection: Connection) -> dict[TopicPartition, int]:
     """Return the next offset of every partition: what lies below is stored."""
     rows = await connection.execute(_POSITIONS)
-    return {
-        TopicPartition(topic, number): int(str(done)) async for topic, number, done in rows
-    }
+    return {TopicPartition(topic, number): int(str(done)) async for topic, number, done in rows}

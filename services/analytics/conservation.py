@@ -20,9 +20,12 @@ from services.analytics.domain.conservation import (
     Tally,
     compare,
     merge,
+    tally_sql,
 )
+from services.analytics.domain.filters import Refusal
 from services.analytics.domain.tables import TABLES, TOPICS, Table
 from services.analytics.process import row_hash
+from services.analytics.warehouse import Warehouse
 
 _POLL_S = 0.25
 
@@ -153,3 +156,33 @@ async def _clickhouse_side(
         (Place(b.topic, b.partition, b.bucket), Tally(b.count, int(b.xor), int(b.amount)))
         for b in buckets
     )
+
+
+async def tallies(warehouse: Warehouse, ranges: list[str]) -> list[BucketAnswer]:
+    """Return the buckets of `topic/partition/start/end` ranges; raises Refusal for another text."""
+    by_topic: dict[str, list[tuple[int, int, int]]] = {}
+    for text in ranges:
+        try:
+            topic, *numbers = text.rsplit("/", 3)
+            partition, start, end = map(int, numbers)
+            by_topic.setdefault(TABLES[topic].topic, []).append((partition, start, end))
+        except (ValueError, KeyError):
+            raise Refusal(f"{text!r} is no topic/partition/start/end") from None
+    found: list[BucketAnswer] = []
+    for topic, parts in sorted(by_topic.items()):
+        partitions, starts, ends = zip(*parts, strict=True)
+        answer = await warehouse.query(
+            tally_sql(topic),
+            {
+                "topic": topic,
+                "bucket": BUCKET,
+                "partitions": list(partitions),
+                "starts": list(starts),
+                "ends": list(ends),
+            },
+        )
+        found += [
+            BucketAnswer(topic, part, bucket, count, str(xor), str(amount))
+            for part, bucket, count, xor, amount in answer.rows
+        ]
+    return found

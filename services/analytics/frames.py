@@ -59,9 +59,7 @@ def frame_of_events(table: Table, events: Sequence[Event]) -> pl.DataFrame:
 
 def frame_of_block(table: Table, block: pl.DataFrame) -> pl.DataFrame:
     """Return the decoded Avro block with the types of the table (the fast path of flat events)."""
-    return block.select(
-        pl.col(column.name).cast(kind) for column, kind, _ in _plan(table.topic)
-    )
+    return block.select(pl.col(column.name).cast(kind) for column, kind, _ in _plan(table.topic))
 
 
 def _storage(kind: pl.DataType) -> pl.DataType:

@@ -44,9 +44,7 @@ class Rows(Struct, frozen=True):
         return 0 if self.undecodable is None else self.undecodable.height
 
 
-def rows_of(
-    codec: Codec, table: Table, partition: int, day: date, records: Sequence[Raw]
-) -> Rows:
+def rows_of(codec: Codec, table: Table, partition: int, day: date, records: Sequence[Raw]) -> Rows:
     """Return the rows of a batch of one partition; every record becomes exactly one (law K1)."""
     values = [record.value for record in records]
     keys = [record.key for record in records]
@@ -55,9 +53,7 @@ def rows_of(
         return Rows(_placed(frame_of_block(table, block), partition, day, records), None)
     good: list[tuple[Raw, Event]] = []
     bad: list[tuple[Raw, Undecodable]] = []
-    for record, event in zip(
-        records, codec.decode_batch(table.topic, values, keys), strict=True
-    ):
+    for record, event in zip(records, codec.decode_batch(table.topic, values, keys), strict=True):
         if isinstance(event, Undecodable):
             bad.append((record, event))
         else:
@@ -78,9 +74,7 @@ def row_hash(value: bytes | None) -> int:
     return xxh3_64_intdigest(value or b"")
 
 
-def _placed(
-    frame: pl.DataFrame, partition: int, day: date, records: Sequence[Raw]
-) -> pl.DataFrame:
+def _placed(frame: pl.DataFrame, partition: int, day: date, records: Sequence[Raw]) -> pl.DataFrame:
     return frame.with_columns(
         pl.lit(partition, pl.Int32).alias("kafka_partition"),
         pl.Series("kafka_offset", [record.offset for record in records], pl.Int64),

@@ -29,7 +29,9 @@ class AnalyticsSink:
         self._bounds = bounds
         self._limit = limit
 
-    async def assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Resume]:
+    async def assigned(
+        self, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, Resume]:
         """Become the owner; what the last one planned and did not finish comes first."""
         return await self._bounds.take(partitions)
 

@@ -62,7 +62,8 @@ class Process:
         self._catalog = catalog
         self._policy = policy
         self._concerned: dict[bytes, Millis] = {}
-        self._keys: set[tuple[bytes, bytes]] = set()
+        self._fresh: dict[bytes, Open] = {}
+        self.cut_journeys = 0
         state.restore(policy.wait_ms)
 
     def take(self, batch: Sequence[Arrival], clicks_end: int, now: Millis) -> list[Outcome]:
@@ -89,17 +90,17 @@ class Process:
 
     def settle(self, now: Millis) -> list[Emit | Park]:
         """Look at every conversion concerned and return what became of each."""
-        self._keys |= self.state.woken(now)
         overdue = self.state.overdue()
+        woken = self.state.woken(now).union(overdue)
         found = {
-            opened.conversion.conversion_key: opened
-            for opened in self.state.opened(sorted(self._keys.union(overdue)))
+            opened.conversion.conversion_key: opened for opened in self.state.opened(sorted(woken))
         }
         for visitor, since in self._concerned.items():
             for opened in self.state.open_of(visitor):
                 if _concerns(opened, since):
                     found[opened.conversion.conversion_key] = opened
-        self._concerned, self._keys = {}, set()
+        found |= self._fresh
+        self._concerned, self._fresh = {}, {}
         late = {key for _, key in overdue}
         settled = (self._settle_one(found[key], key in late, now) for key in sorted(found))
         return [outcome for outcome in settled if outcome is not None]
@@ -156,13 +157,13 @@ class Process:
             return Emit((published(decision, epoch, None, 0),))
         opened = Open(conversion, clicks_end, now, epoch)
         self.state.add_open(visitor, opened, self._due(conversion))
-        self.state.set_open(visitor, opened, self._policy.wait_ms)
-        self._keys.add((visitor, conversion.conversion_key))
+        self._fresh[conversion.conversion_key] = opened
         return Park(self._deadline(opened), "awaits_click")
 
     def _settle_one(self, opened: Open, overdue: bool, now: Millis) -> Emit | Park | None:
         state, conversion = self.state, opened.conversion
         journey = state.journey(conversion, self._due(conversion))
+        self.cut_journeys += journey.omitted
         if overdue:
             opened = msgspec.structs.replace(opened, overdue=True)
         need = needed(conversion, journey, opened.clicks_end)

@@ -105,8 +105,10 @@ class AttributionStage:
         taken = process.take(arrivals, clicks_end, now)
         for record, outcome in zip(records, taken, strict=True):
             outputs += self._act(record, outcome)
+        before = process.cut_journeys
         for outcome in process.settle(now):
             outputs += self._act(None, outcome)
+        metrics.CUT_JOURNEYS.inc(process.cut_journeys - before)
         return outputs
 
     def _act(self, record: Record | None, outcome: Outcome) -> Sequence[Event]:

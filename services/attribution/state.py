@@ -15,7 +15,7 @@ import msgspec
 from afflux.kernel.events import Click, ClickFlag, Conversion
 from afflux.kernel.types import Millis
 from services.attribution import rows
-from services.attribution.domain.journey import Journey, Note, Seen, gather
+from services.attribution.domain.journey import Journey, Note, Seen, Step, counted, gather
 from services.attribution.domain.parking import Progress, visitor_of
 from services.attribution.rows import Open
 from services.attribution.table import Overlay, Table
@@ -106,8 +106,12 @@ class State:
         visitor = visitor_of(conversion)
         if visitor is None:
             return Journey()
-        at = conversion.occurred_at
-        return gather(self._against_time(visitor, at), self._named(visitor, conversion), at, until)
+        at, click_id = conversion.occurred_at, conversion.click_id
+        steps, omitted = gather(self._against_time(visitor, at), at, until)
+        if click_id is None:
+            return Journey(steps, None, omitted)
+        among = (step for step in reversed(steps) if step.seen.click_id == click_id)
+        return Journey(steps, next(among, None) or self._named(visitor, click_id, until), omitted)
 
     def _against_time(self, visitor: bytes, at: Millis) -> Iterator[tuple[Seen, tuple[Note, ...]]]:
         notes: tuple[bytes, bytes] | None = None
@@ -120,19 +124,12 @@ class State:
             own = notes[1] if notes is not None and notes[0] == click_id else None
             yield rows.unpack_click(click_id, value), rows.unpack_notes(own)
 
-    def _named(
-        self, visitor: bytes, conversion: Conversion
-    ) -> tuple[Seen, tuple[Note, ...]] | None:
-        click_id = conversion.click_id
-        if click_id is None:
-            return None
+    def _named(self, visitor: bytes, click_id: bytes, until: Millis) -> Step | None:
         keys = [rows.click_row_key(visitor, click_id), rows.notes_row_key(visitor, click_id)]
         click, notes = self._rows.multi_get(keys)
-        return (
-            None
-            if click is None
-            else (rows.unpack_click(click_id, click), rows.unpack_notes(notes))
-        )
+        if click is None:
+            return None
+        return Step(rows.unpack_click(click_id, click), counted(rows.unpack_notes(notes), until))
 
     # conversions
 
@@ -167,7 +164,7 @@ class State:
             self._visitors.pop(visitor, None)
 
     def open_of(self, visitor: bytes) -> list[Open]:
-        """Return the open conversions of a visitor, in order of their keys."""
+        """Return the open conversions of a visitor that `set_open` has kept, in order of keys."""
         if visitor not in self._visitors:
             return []
         return [rows.unpack_open(row) for _, row in self._rows.above(rows.open_prefix(visitor))]
@@ -199,7 +196,9 @@ class State:
         while self._by_horizon and self._by_horizon[0][0] <= self.progress.horizon:
             due.add(heappop(self._by_horizon)[1:])
         while self._by_deadline and self._by_deadline[0][0] <= now:
-            due.add(heappop(self._by_deadline)[1:])
+            _, visitor, key = heappop(self._by_deadline)
+            if key in self._parked:
+                due.add((visitor, key))
         return due
 
     def overdue(self) -> list[tuple[bytes, bytes]]:

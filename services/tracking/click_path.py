@@ -93,7 +93,12 @@ class ClickPath:
             token = self._token(click_id, visitor, route)
             values = None
             if target.wants:
-                values = {**extras.values, **_ids(route, landing_id)}
+                values = {
+                    **extras.values,
+                    **_ids(route, landing_id),
+                    "timestamp": str(visit.received_at // 1000),
+                    "random": click_id[8:].hex(),
+                }
             location = target.expand(token, values)
         set_cookie = None
         if known is None and outcome is not ClickOutcome.PREVIEW:

@@ -134,7 +134,7 @@ class EdgeWorker:
             address=self._settings.edge_host,
             port=self._settings.edge_port,
             interface=Interfaces.RSGI,
-            task_impl=TaskImpl.rust,
+            task_impl=TaskImpl.asyncio,
             http=HTTPModes.http1,
             websockets=False,
             backlog=1024,

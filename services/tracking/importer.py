@@ -29,7 +29,7 @@ from services.tracking.domain.refusal import Refusal
 from services.tracking.importer_catalog import Creation, Index, Wanted, creation_plan
 from services.tracking.importer_file import CsvFile, Line, RejectedFile
 from services.tracking.importer_map import ImportMap
-from services.tracking.importer_queries import Db
+from services.tracking.importer_queries import Db, Known
 from services.tracking.importer_rows import Context, Keys, Ready, build_row, wanted
 
 BATCH = 2_000
@@ -149,9 +149,9 @@ class Run:
             return
         rows = [line.row for line in batch if not isinstance(line.row, Refusal)]
         await self._create_missing(wanted(rows, self._source.map))
-        ready = self._unique(self._built(batch))
-        if ready:
-            await self._send(ready)
+        built = self._built(batch)
+        if built:
+            await self._send(built)
         await queries.note_run(self._db, self._run, self.summary.counts, None)
 
     async def _create_missing(self, names: Wanted) -> None:
@@ -189,35 +189,35 @@ class Run:
                 built.append((line, made))
         return built
 
-    def _unique(self, built: Sequence[tuple[Line, Ready]]) -> dict[Id16, tuple[Line, Ready]]:
-        """Return the first row of each id; later ones are repeats, or say something else."""
-        ready: dict[Id16, tuple[Line, Ready]] = {}
+    async def _send(self, built: Sequence[tuple[Line, Ready]]) -> None:
+        """Publish the first row of each id, unless it was sent before; judge the others by it."""
+        groups: dict[Id16, list[tuple[Line, Ready]]] = {}
         for line, made in built:
-            first = ready.setdefault(made.row_id, (line, made))[1]
-            if first is not made:
-                self._repeat(line, made, first.body_hash)
-        return ready
-
-    async def _send(self, ready: dict[Id16, tuple[Line, Ready]]) -> None:
-        claims = [(made.row_id, made.body_hash, line.position) for line, made in ready.values()]
+            groups.setdefault(made.row_id, []).append((line, made))
+        claims = [
+            (row_id, own[0][1].body_hash, own[0][0].position) for row_id, own in groups.items()
+        ]
         known = await queries.claim(self._db, self._source.map.kind, self._source.digest, claims)
         due: list[Ready] = []
-        for row_id, (line, made) in ready.items():
-            before = known.get(row_id)
-            if before is None or (not before.sent and before.body_hash == made.body_hash):
-                due.append(made)
-            else:
-                self._repeat(line, made, before.body_hash)
+        for row_id, own in groups.items():
+            due += self._due(own, known.get(row_id))
         await self._publisher.publish([made.event for made in due])
         await queries.mark_sent(self._db, [made.row_id for made in due])
         self.summary.sent += len(due)
 
-    def _repeat(self, line: Line, made: Ready, before: bytes) -> None:
-        if before == made.body_hash:
-            self.summary.repeated += 1
-        else:
-            detail = "another row with the same key and other content was imported before"
-            self._refuse(line, Refusal("conflicting_report", detail))
+    def _due(self, rows: Sequence[tuple[Line, Ready]], before: Known | None) -> list[Ready]:
+        """Return what to send of the rows with one id; the others repeat it or contradict it."""
+        said = rows[0][1].body_hash if before is None else before.body_hash
+        due: list[Ready] = []
+        for line, made in rows:
+            if made.body_hash != said:
+                detail = "another row with the same key and other content was imported before"
+                self._refuse(line, Refusal("conflicting_report", detail))
+            elif due or (before is not None and before.sent):
+                self.summary.repeated += 1
+            else:
+                due.append(made)
+        return due
 
     def _refuse(self, line: Line, refusal: Refusal) -> None:
         self.summary.refused += 1

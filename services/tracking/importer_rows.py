@@ -15,6 +15,7 @@ from afflux.kernel.types import Id16, Millis
 from services.tracking.domain.agents import Classifier
 from services.tracking.domain.clicks import ImportedClick, build_click
 from services.tracking.domain.conversions import ReportContext, build_conversion
+from services.tracking.domain.instants import AHEAD_MS
 from services.tracking.domain.privacy import UNKNOWN_PREFIX, ip_parts
 from services.tracking.domain.refusal import Refusal
 from services.tracking.importer_catalog import Index, Wanted
@@ -75,6 +76,9 @@ def build_row(
         at = context.map.time.of(row)
     except ValueError as error:
         return Refusal("field_invalid", str(error), context.map.time.column)
+    if not 0 < at <= now + AHEAD_MS:
+        detail = "the time is before 1970, or more than a day in the future"
+        return Refusal("field_invalid", detail, context.map.time.column)
     build = _click if context.map.kind == CLICKS else _conversion
     made = build(row, at, index, now, context)
     if isinstance(made, Refusal):
@@ -102,7 +106,7 @@ def _click(row: Row, at: Millis, index: Index, now: Millis, context: Context) ->
     prefix, hashed = _address(texts.get("ip", ""), context)
     made = build_click(
         ImportedClick(
-            click_id=ulid(at, row_id[:10]) if 0 <= at < 1 << 48 else Id16(row_id),
+            click_id=ulid(at, row_id[:10]),
             visitor_key=visitor_key(context, visitor),
             link_id=link.link_id,
             partner_id=link.partner_id,

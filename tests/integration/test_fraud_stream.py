@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -28,9 +29,16 @@ SERVICES = (Service("screen", ("screen",), {"AFFLUX_BATCH_RECORDS": "20"}), Serv
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A stack with both fraud processes and one offer."""
-    with temporary_home() as home, Stack(home, SERVICES, free_ports=True) as running:
+async def stack() -> AsyncIterator[Stack]:
+    """A stack with both fraud processes, and a catalogue that is older than they are."""
+    strict = offer(number=8, on_short_ctit=FraudAction.REJECT, ctit_floor_s=30)
+    with temporary_home() as home, Stack(home, [], free_ports=True) as running:
+        await publish(
+            running.settings,
+            [change(offer()), change(offer(number=8)), change(strict, version=2)],
+        )
+        for service in SERVICES:
+            await asyncio.to_thread(running.add, service)
         yield running
 
 
@@ -40,7 +48,7 @@ def some_clicks(number: int, seed: int) -> list[Click]:
     return [
         click(
             1_000_000 * seed + n,
-            at=20_000 * n,
+            at=2_000 * n,
             visitor=rng.randint(1, 50),
             user_agent=GOOGLEBOT if rng.random() < 0.1 else CHROME,
         )
@@ -71,7 +79,6 @@ async def wait_until_screened(stack: Stack) -> list[ClickFlag]:
 
 async def test_kill_9_of_the_screen_loses_and_doubles_no_flag_and_no_count(stack: Stack):
     settings = stack.settings
-    await publish(settings, [change(offer())])
     sent = some_clicks(6_000, 1)
     await publish(settings, sent)
     await eventually(settings, ClickFlag, lambda found: len(found) > 100)
@@ -94,6 +101,7 @@ async def test_kill_9_of_the_screen_loses_and_doubles_no_flag_and_no_count(stack
     counts = await eventually(settings, ClickCount, lambda found: summed(found).total() >= total)
     assert summed(counts).total() == total
     assert summed(counts)["bot_user_agent"] == len(bots)
+    assert summed(counts)["repeated_click"] > 0
     assert summed(counts)["valid"] == total - len(flags)
 
 
@@ -113,8 +121,6 @@ async def test_each_version_of_a_decision_is_assessed_under_the_catalogue_as_kno
     stack: Stack,
 ):
     settings = stack.settings
-    strict = offer(number=8, on_short_ctit=FraudAction.REJECT, ctit_floor_s=30)
-    await publish(settings, [change(offer(number=8)), change(strict, version=2)])
     held = decision(version=1, elapsed_ms=60_000, screened=False, offer_id=8)
     passed = decision(version=2, elapsed_ms=60_000, offer_id=8)
     short = decision(version=3, elapsed_ms=20_000, offer_id=8)

@@ -47,7 +47,9 @@ class Mismatch(Struct, frozen=True):
 
     def text(self) -> str:
         """Return the mismatch in a sentence."""
-        where = f"{self.place.topic}/{self.place.partition}, offsets from {self.place.bucket * BUCKET}"
+        where = (
+            f"{self.place.topic}/{self.place.partition}, offsets from {self.place.bucket * BUCKET}"
+        )
         return (
             f"{where}: {self.kafka.count} records in Kafka, {self.clickhouse.count} rows in "
             f"ClickHouse; hashes {'agree' if self.kafka.xor == self.clickhouse.xor else 'differ'}; "

@@ -232,7 +232,28 @@ def _decision(
 ) -> Decision:
     """Return the decision with its id: the hash of all that was decided (law I3)."""
     terms = verdict.terms
-    draft = Decision(
+    content = msgspec.structs.replace(
+        _undecided(conversion),
+        result=Result.ATTRIBUTED if verdict.shares else Result.UNATTRIBUTED,
+        reason=verdict.reason,
+        offer_id=terms.offer_id if terms else conversion.offer_id,
+        shares=[_share(step, share) for step, share in verdict.shares],
+        touches=touches,
+        signal=signal,
+        model=verdict.model,
+        window_s=terms.window_s if terms else 0,
+        terms_version=terms.version if terms else 0,
+        screened=all(0 <= step.seen.offset < screened_to for step, _ in verdict.shares),
+    )
+    event_id: Id16 = derive("decision", msgspec.msgpack.encode(content))
+    return msgspec.structs.replace(
+        content, event_id=event_id, recorded_at=_known_at(conversion, steps)
+    )
+
+
+def _undecided(conversion: Conversion) -> Decision:
+    """Return what a decision takes over from the report."""
+    return Decision(
         event_id=_NO_ID,
         occurred_at=conversion.occurred_at,
         recorded_at=Millis(0),
@@ -240,10 +261,8 @@ def _decision(
         conversion_key=conversion.conversion_key,
         body_hash=conversion.body_hash,
         version=UNPUBLISHED,
-        result=Result.ATTRIBUTED if verdict.shares else Result.UNATTRIBUTED,
-        reason=verdict.reason,
+        result=Result.UNATTRIBUTED,
         advertiser_id=conversion.advertiser_id,
-        offer_id=terms.offer_id if terms else conversion.offer_id,
         goal=conversion.goal,
         transaction_id=conversion.transaction_id,
         value_minor=conversion.value_minor,
@@ -257,18 +276,12 @@ def _decision(
         channel=conversion.channel,
         authentication=conversion.authentication,
         reported_at=conversion.recorded_at,
-        shares=[_share(step, share) for step, share in verdict.shares],
-        touches=touches,
-        signal=signal,
-        model=verdict.model,
-        window_s=terms.window_s if terms else 0,
-        terms_version=terms.version if terms else 0,
-        screened=all(0 <= step.seen.offset < screened_to for step, _ in verdict.shares),
+        signal=CreditSignal.NONE,
+        model=DEFAULT_MODEL,
+        window_s=0,
+        terms_version=0,
+        screened=False,
         waited_ms=0,
-    )
-    event_id: Id16 = derive("decision", msgspec.msgpack.encode(draft))
-    return msgspec.structs.replace(
-        draft, event_id=event_id, recorded_at=_known_at(conversion, steps)
     )
 
 

@@ -6,7 +6,7 @@ falls, and depends on the clicks partition alone: who reads the topics faster ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -63,8 +63,8 @@ class Step(Struct, frozen=True):
 class Journey(Struct, frozen=True):
     """What one conversion may look at: touches up to its time, oldest first, and the named click.
 
-    `named` is the click the report names, once it has come; it is among `steps` only if it is one
-    of the newest touches. `omitted` says that there were more than MAX_TOUCHES.
+    `named` is the click the report names, once it has come, however late it was logged; it is
+    among `steps` only if it is one of the newest touches. `omitted`: there were more.
     """
 
     steps: tuple[Step, ...] = ()
@@ -72,8 +72,10 @@ class Journey(Struct, frozen=True):
     omitted: bool = False
 
 
-def counted(notes: Iterable[Note], until: Millis) -> tuple[Note, ...]:
+def counted(notes: Sequence[Note], until: Millis) -> tuple[Note, ...]:
     """Return the notes of the first screening, and the later ones up to log time `until`."""
+    if not notes:
+        return ()
     return tuple(sorted((note for note in notes if note.late_at <= until), key=_by_signal))
 
 
@@ -86,16 +88,13 @@ def merge_notes(known: Iterable[Note], more: Iterable[Note]) -> tuple[Note, ...]
 
 
 def gather(
-    newest_first: Iterable[tuple[Seen, tuple[Note, ...]]],
-    named: tuple[Seen, tuple[Note, ...]] | None,
-    occurred_at: Millis,
-    until: Millis,
-) -> Journey:
-    """Return the journey of a conversion at `occurred_at` whose grace ends at log time `until`.
+    newest_first: Iterable[tuple[Seen, tuple[Note, ...]]], occurred_at: Millis, until: Millis
+) -> tuple[tuple[Step, ...], bool]:
+    """Return the touches of a conversion at `occurred_at` whose grace ends at log time `until`,
+    oldest first, and whether there were more than MAX_TOUCHES.
 
     `newest_first` are the visitor's clicks against time; it is read no further than needed. A
-    journey ends with its conversion: later clicks are no touches of it. The named click counts
-    however late it was logged; the others only within the grace.
+    journey ends with its conversion: later clicks are no touches of it.
     """
     steps: list[Step] = []
     omitted = False
@@ -106,21 +105,12 @@ def gather(
             omitted = True
             break
         steps.append(Step(seen, counted(notes, until)))
-    return Journey(
-        tuple(sorted(steps, key=_by_time)),
-        None if named is None else Step(named[0], counted(named[1], until)),
-        omitted,
-    )
+    return tuple(sorted(steps, key=_by_time)), omitted
 
 
 def position(steps: Iterable[Step]) -> int:
     """Return the offset behind the last of these clicks, 0 for none."""
     return max((step.seen.offset + 1 for step in steps), default=0)
-
-
-def index(steps: Iterable[Step]) -> Mapping[bytes, Step]:
-    """Return the steps by click id."""
-    return {step.seen.click_id: step for step in steps}
 
 
 def _by_signal(note: Note) -> str:

@@ -19,7 +19,7 @@ from afflux.kernel.catalog import Terms as CatalogTerms
 from afflux.kernel.events import Status, Verdict
 from afflux.kernel.money import Money, allocate
 from afflux.kernel.types import Millis
-from services.payouts.domain.effects import Effects
+from services.payouts.domain.effects import ALL, Effects
 from services.payouts.domain.facts import (
     COMMISSION,
     FX_LEG,
@@ -46,7 +46,7 @@ class World(Struct, frozen=True):
         return cls(catalog, RuleBook(catalog))
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, gc=False):
     """What one slot should hold, and why; `amount` is positive."""
 
     slot: Slot
@@ -99,7 +99,9 @@ def target(
         if isinstance(found, Unknown):
             return found
         contexts.append(found)
-    weights = [Fraction(credit.numerator, credit.denominator) for credit in sale.credits]
+    weights = [ALL]
+    if len(sale.credits) > 1:
+        weights = [Fraction(credit.numerator, credit.denominator) for credit in sale.credits]
     sums: dict[Slot, Line] = {}
     for index, context in enumerate(contexts):
         lines = _lines(sale, now, context, (weights, index), rates, world, as_of)
@@ -181,12 +183,22 @@ def amounts(terms: CatalogTerms, now: Effects) -> list[tuple[str, int]]:
     """Return what `terms` make of what is left of the order: minor units by currency."""
     sums: dict[str, int] = {}
     if terms.percent is not None and now.value_minor is not None and now.currency is not None:
-        sums[now.currency] = round(now.value_minor * _percent(terms.percent))
+        sums[now.currency] = portion(now.value_minor, _percent(terms.percent))
     if terms.flat_minor is not None and terms.currency is not None:
         sums[terms.currency] = sums.get(terms.currency, 0) + terms.flat_minor
-    if now.remaining != 1:
-        sums = {currency: round(amount * now.remaining) for currency, amount in sums.items()}
+    left = now.remaining
+    if left is not ALL:
+        sums = {currency: portion(amount, left) for currency, amount in sums.items()}
     return list(sums.items())
+
+
+def portion(amount: int, part: Fraction) -> int:
+    """Return `part` of an amount, rounded half to even: `round(amount * part)` in integers."""
+    whole, rest = divmod(amount * part.numerator, part.denominator)
+    twice = 2 * rest
+    if twice > part.denominator or (twice == part.denominator and whole & 1):
+        return whole + 1
+    return whole
 
 
 @lru_cache(maxsize=4096)

@@ -2,8 +2,8 @@
 
 hash = BLAKE2b-256(previous hash || canonical content), personalised `afflux-ledger`. The canonical
 content is a compact JSON array of the entry's fields in the order of its schema, without
-`previous_hash` and `hash`; bytes are lower-case hexadecimal, absent values null. The first entry of
-a chain has sequence 1 and 32 zero bytes before it.
+`previous_hash` and `hash`; bytes are base64, absent values null. The first entry of a chain has
+sequence 1 and 32 zero bytes before it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from services.payouts.domain.transfers import Transfer
 
 GENESIS = bytes(32)
 _PERSON = b"afflux-ledger"
-_CONTENT = tuple(
-    name for name in LedgerEntry.__struct_fields__ if name not in ("previous_hash", "hash")
-)
+_LINKS = LedgerEntry.__struct_fields__.index("previous_hash")
 _encode = msgspec.json.Encoder().encode
+
+Values = tuple[object, ...]
+"""The fields of a LedgerEntry, in the order of its schema."""
 
 
 class Head(Struct, frozen=True):
@@ -34,59 +35,65 @@ class Head(Struct, frozen=True):
 
 def canonical(entry: LedgerEntry) -> bytes:
     """Return the bytes that an entry's hash covers."""
-    values = (getattr(entry, name) for name in _CONTENT)
-    return _encode([v.hex() if isinstance(v, bytes) else v for v in values])
+    values = msgspec.structs.astuple(entry)
+    return _encode(values[:_LINKS] + values[_LINKS + 2 :])
 
 
-def entry_hash(previous: bytes, entry: LedgerEntry) -> bytes:
-    """Return the hash of an entry behind the one with hash `previous`."""
-    return blake2b(previous + canonical(entry), digest_size=32, person=_PERSON).digest()
+def entry_hash(previous: bytes, content: bytes) -> bytes:
+    """Return the hash of canonical content behind the entry with hash `previous`."""
+    return blake2b(previous + content, digest_size=32, person=_PERSON).digest()
 
 
-def chained(head: Head, transfer: Transfer) -> tuple[LedgerEntry, Head]:
-    """Return the transfer as the next entry of a chain, and the chain's new head."""
-    bare = entry_of(transfer, head.chain, head.sequence + 1, head.hash)
-    digest = entry_hash(head.hash, bare)
-    entry = msgspec.structs.replace(bare, hash=digest)
-    return entry, Head(head.chain, entry.sequence, digest)
+def chained(head: Head, transfer: Transfer) -> tuple[Values, Head]:
+    """Return the transfer as the values of the next entry of a chain, and the chain's new head."""
+    before = _before_links(transfer, head.chain, head.sequence + 1)
+    after = _after_links(transfer)
+    digest = entry_hash(head.hash, _encode(before + after))
+    values = (*before, head.hash, digest, *after)
+    return values, Head(head.chain, head.sequence + 1, digest)
 
 
-def entry_of(transfer: Transfer, chain: int, sequence: int, previous: bytes) -> LedgerEntry:
-    """Return the published form of a transfer, without its hash."""
+def _before_links(transfer: Transfer, chain: int, sequence: int) -> Values:
+    """The fields of an entry up to its sequence; everything belongs to tenant 0."""
+    return (
+        transfer.entry_id,
+        transfer.occurred_at,
+        transfer.recorded_at,
+        0,
+        chain,
+        sequence,
+    )
+
+
+def _after_links(transfer: Transfer) -> Values:
+    """The fields of an entry behind its hash."""
     terms, source = transfer.terms, transfer.source
-    return LedgerEntry(
-        event_id=transfer.entry_id,
-        occurred_at=transfer.occurred_at,
-        recorded_at=transfer.recorded_at,
-        chain=chain,
-        sequence=sequence,
-        previous_hash=previous,
-        hash=b"",
-        kind=transfer.kind,
-        debit=transfer.debit,
-        credit=transfer.credit,
-        amount_minor=transfer.amount,
-        currency=transfer.currency,
-        partner_id=transfer.partner_id,
-        advertiser_id=transfer.advertiser_id,
-        offer_id=transfer.offer_id,
-        goal=transfer.goal,
-        conversion_key=transfer.conversion_key,
-        payout_id=transfer.payout_id,
-        converted_at=transfer.converted_at,
-        rule_id=terms.rule_id,
-        rule_version=terms.rule_version,
-        decision_version=transfer.decision_version,
-        assessment_version=transfer.assessment_version,
-        fx_rate=terms.fx_rate,
-        fx_version=terms.fx_version,
-        state_before=transfer.state_before,
-        state_after=transfer.state_after,
-        reason=transfer.reason,
-        corrects=transfer.corrects,
-        source_topic=source.topic,
-        source_partition=source.partition,
-        source_offset=source.offset,
+    return (
+        transfer.kind,
+        transfer.debit,
+        transfer.credit,
+        transfer.amount,
+        transfer.currency,
+        transfer.partner_id,
+        transfer.advertiser_id,
+        transfer.offer_id,
+        transfer.goal,
+        transfer.conversion_key,
+        transfer.payout_id,
+        transfer.converted_at,
+        terms.rule_id,
+        terms.rule_version,
+        transfer.decision_version,
+        transfer.assessment_version,
+        terms.fx_rate,
+        terms.fx_version,
+        transfer.state_before,
+        transfer.state_after,
+        transfer.reason,
+        transfer.corrects,
+        source.topic,
+        source.partition,
+        source.offset,
     )
 
 
@@ -104,6 +111,6 @@ def follow(head: Head, entry: LedgerEntry) -> Head | Broken:
         return Broken(head.chain, entry.sequence, f"expected sequence {head.sequence + 1}")
     if entry.previous_hash != head.hash:
         return Broken(head.chain, entry.sequence, "names another previous entry")
-    if entry.hash != entry_hash(head.hash, entry):
+    if entry.hash != entry_hash(head.hash, canonical(entry)):
         return Broken(head.chain, entry.sequence, "its content does not give its hash")
     return Head(head.chain, entry.sequence, entry.hash)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from afflux.kernel.events import Adjustment, AdjustmentKind, Status
 from services.payouts.domain.facts import Change, Sale, Standing
 
+ALL, NOTHING = Fraction(1), Fraction(0)
 MONEY_KINDS = frozenset({AdjustmentKind.REFUND, AdjustmentKind.CHARGEBACK, AdjustmentKind.AMEND})
 REASONS = {
     AdjustmentKind.APPROVE: "hold_over",
@@ -39,11 +40,11 @@ class Effects(Struct, frozen=True):
     def remaining(self) -> Fraction:
         """The part of the order that still stands, 0 to 1."""
         if self.rejected or self.returned_all:
-            return Fraction(0)
+            return NOTHING
         if not self.returned:
-            return Fraction(1)
+            return ALL
         value = self.value_minor or 0
-        return Fraction(max(0, value - self.returned), value) if value else Fraction(0)
+        return Fraction(max(0, value - self.returned), value) if value else NOTHING
 
 
 def effects(sale: Sale, changes: tuple[Change, ...]) -> Effects:

@@ -14,11 +14,13 @@ from afflux.kernel.events import (
 )
 from afflux.kernel.types import Millis
 
+# gc=False: these hold only plain values and each other, never a cycle, and there are many of them.
+
 CLOCK = "clock"
 """Source topic of what no record but the passing of time has caused."""
 
 
-class Source(Struct, frozen=True, array_like=True):
+class Source(Struct, frozen=True, array_like=True, gc=False):
     """The record that causes a transfer, or (`clock`, partition, step)."""
 
     topic: str
@@ -26,7 +28,7 @@ class Source(Struct, frozen=True, array_like=True):
     offset: int
 
 
-class Credit(Struct, frozen=True, array_like=True):
+class Credit(Struct, frozen=True, array_like=True, gc=False):
     """A share of a conversion: numerator/denominator of it belongs to a partner's offer."""
 
     partner_id: int
@@ -73,7 +75,7 @@ class Parked(Struct, frozen=True, array_like=True):
     source: Source
 
 
-class Slot(Struct, frozen=True, array_like=True):
+class Slot(Struct, frozen=True, array_like=True, gc=False):
     """One line of a conversion's money: for whom, which leg of it, in which currency.
 
     `origin` is the currency of the terms, so that two converted parts stay apart.
@@ -86,7 +88,7 @@ class Slot(Struct, frozen=True, array_like=True):
     origin: str
 
 
-class Terms(Struct, frozen=True, array_like=True):
+class Terms(Struct, frozen=True, array_like=True, gc=False):
     """Why a line has its amount: the rule and its version, and the exchange rate, if any."""
 
     rule_id: str | None = None
@@ -95,11 +97,17 @@ class Terms(Struct, frozen=True, array_like=True):
     fx_version: int | None = None
 
 
-class Open(Struct, frozen=True, array_like=True):
+class Open(Struct, frozen=True, array_like=True, gc=False):
     """A posted entry and what of it is not reversed."""
 
     entry_id: bytes
     amount: int
+
+
+def _sum(entries: tuple[Open, ...]) -> int:
+    if len(entries) == 1:
+        return entries[0].amount
+    return sum(entry.amount for entry in entries)
 
 
 class Posting(Struct, frozen=True, array_like=True):
@@ -113,12 +121,12 @@ class Posting(Struct, frozen=True, array_like=True):
     @property
     def total(self) -> int:
         """The amount posted and not reversed."""
-        return sum(entry.amount for entry in self.entries)
+        return _sum(self.entries)
 
     @property
     def available(self) -> int:
         """The part that is released."""
-        return sum(entry.amount for entry in self.releases)
+        return _sum(self.releases) if self.releases else 0
 
     @property
     def pending(self) -> int:
@@ -126,7 +134,7 @@ class Posting(Struct, frozen=True, array_like=True):
         return self.total - self.available
 
 
-class Rate(Struct, frozen=True, array_like=True):
+class Rate(Struct, frozen=True, array_like=True, gc=False):
     """An exchange rate as it was first used for a conversion; it stays that one."""
 
     base: str

@@ -96,13 +96,13 @@ class RuleBook:
     ) -> list[tuple[CommissionRule, int]]:
         """Return the rules that may match, as they were at `valid_at`, known at `known_at`."""
         self._refresh()
-        ids: set[str] = set()
-        for bucket in _buckets(partner, offer):
-            ids |= self._ids.get(bucket, set())
-        found = (
-            self._catalog.find_version(CommissionRule, rule_id, valid_at, known_at)
-            for rule_id in ids
-        )
+        ids = {
+            rule_id for bucket in _buckets(partner, offer) for rule_id in self._ids.get(bucket, ())
+        }
+        if not ids:
+            return []
+        find = self._catalog.find_version
+        found = [find(CommissionRule, rule_id, valid_at, known_at) for rule_id in ids]
         return [pair for pair in found if pair is not None]
 
     def _refresh(self) -> None:

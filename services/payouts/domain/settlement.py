@@ -167,6 +167,8 @@ def _whole(sale: Sale) -> bool:
     parts = sale.credits
     if any(part.denominator <= 0 or part.numerator < 0 for part in parts):
         return False
+    if len(parts) == 1:
+        return parts[0].numerator == parts[0].denominator
     return not parts or sum(Fraction(p.numerator, p.denominator) for p in parts) == 1
 
 

@@ -28,7 +28,7 @@ from services.payouts.domain.facts import (
 )
 
 
-class Transfer(Struct, frozen=True):
+class Transfer(Struct, frozen=True, gc=False):
     """One entry of the ledger before it is chained: `amount` > 0 moves from debit to credit.
 
     `number` counts the entries of its subject (a conversion or a payout), from 0 without gaps; the
@@ -71,7 +71,7 @@ class Cause(Struct, frozen=True):
     as_of: Millis
 
 
-class Move(Struct, frozen=True):
+class Move(Struct, frozen=True, gc=False):
     """One transfer of a slot, without what all transfers of the conversion share."""
 
     kind: str
@@ -135,9 +135,8 @@ class Writer:
 
 def transfer_id(subject: bytes, number: int, move: Move, currency: str) -> bytes:
     """Return the id of the `number`-th transfer of a conversion or payout (law I3)."""
-    return derive(
-        "transfer", subject, number, move.kind, move.debit, move.credit, move.amount, currency
-    )
+    what = f"{move.kind} {move.amount} {currency} {move.debit} {move.credit}"
+    return derive("transfer", subject, number, what)
 
 
 def difference(
@@ -186,6 +185,8 @@ def hold(postings: Iterable[Posting], writer: Writer) -> tuple[Posting, ...]:
 
 def _hold(posting: Posting, writer: Writer) -> Posting:
     slot = posting.slot
+    if not posting.releases:
+        return posting
     sides = accounts.available(slot.partner_id), accounts.pending(slot.partner_id)
     for entry in reversed(posting.releases):
         move = Move("hold", *sides, entry.amount, "available", "pending", entry.entry_id)

@@ -93,6 +93,23 @@ async def published(db: Db) -> dict[int, int]:
     return {row[0]: row[1] for row in await cursor.fetchall()}
 
 
+async def unpublished(db: Db) -> int:
+    """Return how many entries the outbox has not sent yet."""
+    cursor = await db.execute(
+        "SELECT coalesce(sum(heads.sequence - coalesce(outbox.published, 0)), 0) "
+        "FROM payouts.heads LEFT JOIN payouts.outbox USING (chain)"
+    )
+    return _number(await cursor.fetchone())
+
+
+async def due_before(db: Db, instant: Millis) -> int:
+    """Return how many conversions wait for an instant before this one."""
+    cursor = await db.execute(
+        "SELECT count(*) FROM payouts.conversions WHERE due_at < %s", (instant,)
+    )
+    return _number(await cursor.fetchone())
+
+
 async def excessive_reversals(db: Db) -> int:
     """Return how many entries are corrected by more than they are, or do not exist (law L2)."""
     cursor = await db.execute(

@@ -38,8 +38,8 @@ async def append(db: Db, transfers: Sequence[Transfer], chains: int) -> None:
     heads = await lock_heads(db, sorted(set(numbers)))
     rows: list[Row] = []
     for chain, transfer in zip(numbers, transfers, strict=True):
-        entry, heads[chain] = chained(heads[chain], transfer)
-        rows.append(entry_row(transfer.number, entry))
+        values, heads[chain] = chained(heads[chain], transfer)
+        rows.append(entry_row(transfer, values))
     await copy_rows(db, _COPY_ENTRIES, ENTRY_TYPES, rows)
     await db.execute(
         "UPDATE payouts.heads h SET sequence = n.sequence, hash = n.hash "
@@ -51,7 +51,7 @@ async def append(db: Db, transfers: Sequence[Transfer], chains: int) -> None:
             [head.hash for head in heads.values()],
         ),
     )
-    await _balance(db, transfers)
+    await balance(db, transfers)
 
 
 async def lock_heads(db: Db, chains: list[int]) -> dict[int, Head]:
@@ -72,7 +72,8 @@ async def lock_heads(db: Db, chains: list[int]) -> dict[int, Head]:
     return {row[0]: Head(*row) for row in await cursor.fetchall()}
 
 
-async def _balance(db: Db, transfers: Sequence[Transfer]) -> None:
+async def balance(db: Db, transfers: Sequence[Transfer]) -> None:
+    """Add the transfers to the balances, in order of the account."""
     changes = sorted(item for item in fold(transfers).items() if item[1])
     await db.execute(
         "INSERT INTO payouts.balances AS b (account, currency, balance) "

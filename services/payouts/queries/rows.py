@@ -7,6 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from afflux.kernel.events import LedgerEntry
+from services.payouts.domain.chain import Values
 from services.payouts.domain.facts import Source, Standing, Terms
 from services.payouts.domain.transfers import Transfer
 
@@ -27,12 +28,11 @@ CONVERSION_TYPES = ["bytea", "int4", "text", "text", "int8", "bytea"]
 Row = tuple[Any, ...]
 _standing_decoder = msgspec.msgpack.Decoder(Standing)
 _encode = msgspec.msgpack.Encoder().encode
-_astuple = msgspec.structs.astuple
 
 
-def entry_row(number: int, entry: LedgerEntry) -> Row:
-    """Return an entry as a row of ENTRY_COLUMNS."""
-    return (entry.conversion_key or entry.payout_id, number, *_astuple(entry))
+def entry_row(transfer: Transfer, values: Values) -> Row:
+    """Return the chained values of a transfer as a row of ENTRY_COLUMNS."""
+    return (transfer.conversion_key or transfer.payout_id, transfer.number, *values)
 
 
 def entry_from(values: Row) -> LedgerEntry:

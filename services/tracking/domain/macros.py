@@ -8,21 +8,9 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+from afflux.kernel.macros import MACROS
+
 SUBS = tuple(f"sub{number}" for number in range(1, 11))
-MACROS = frozenset(
-    (
-        "click_id",
-        "partner_id",
-        "offer_id",
-        "advertiser_id",
-        "link_id",
-        "landing_id",
-        "source",
-        "ref_id",
-        *SUBS,
-    )
-)
-"""Every macro a landing URL may hold, written in braces."""
 _MACRO = re.compile(r"\{([^{}]*)\}")
 _SAFE = re.compile(r"[!-~]+")  # printable ASCII: no space, no CR, no LF
 MAX_URL = 2_000

@@ -1,0 +1,83 @@
+"""`make bench`: every benchmark in a process of its own, one after the other.
+
+Each prints one JSON line; all of them, with facts about the machine, go to bench/results. Look at
+the ratios: the machine that ran them is shared and noisy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from afflux.runtime.paths import ROOT
+
+BENCHES = {
+    "edge": "durable clicks/s on one core, beside an empty Granian RSGI app in the same run",
+    "screen": "clicks/s judged and stored on one core",
+    "attribution": "clicks/s and conversions/s joined and decided on one core",
+    "sink": "rows/s from the clicks topic into ClickHouse",
+    "ledger": "conversions/s through the ledger, beside bare PostgreSQL writes in the same run",
+}
+RESULTS = ROOT / "bench" / "results"
+_LIMIT_S = 300
+
+
+def main() -> int:
+    """Run what was asked for, or everything; leaves with 1 when one of them failed."""
+    names = sys.argv[1:] or list(BENCHES)
+    if unknown := [name for name in names if name not in BENCHES]:
+        print(f"no benchmark {unknown}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    results: dict[str, object] = {}
+    for name in names:
+        print(f"{name}: {BENCHES[name]}", flush=True)
+        results[name] = _run(name)
+        print(f"  {json.dumps(results[name])}", flush=True)
+    if len(names) == len(BENCHES):
+        path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
+        path.write_text(json.dumps({"machine": _machine(), "results": results}, indent=1) + "\n")
+        print(f"recorded in {path.relative_to(ROOT)}")
+    return int(any(result is None for result in results.values()))
+
+
+def _run(name: str) -> object:
+    started = time.monotonic()
+    command = [sys.executable, "-m", f"bench.{name}"]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, timeout=_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        print(f"  not done after {_LIMIT_S} s", file=sys.stderr)
+        return None
+    lines = done.stdout.decode().strip().splitlines()
+    if done.returncode != 0 or not lines:
+        print(f"  failed with {done.returncode}", file=sys.stderr)
+        return None
+    return {**json.loads(lines[-1]), "took_s": round(time.monotonic() - started, 1)}
+
+
+def _machine() -> dict[str, object]:
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""kill -9 of analytics at seeded instants under load: no record is lost, none is doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+
+import pytest
+
+from afflux.runtime.codec import Codec
+from afflux.runtime.producer import Publisher, Raw
+from afflux.runtime.settings import Settings
+from afflux.runtime.supervise.stack import Stack
+from services.analytics.conservation import compare_with_log
+from tests.analytics_samples import world
+from tests.conftest import StackMaker
+
+_LOAD = 6_000
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.full)])
+async def test_K1_K2_kill_at_random_instants_loses_and_doubles_nothing(
+    make_stack: StackMaker, kills: int
+) -> None:
+    stack = make_stack(["analytics"])
+    rng = random.Random(kills)
+    load = asyncio.create_task(_load(stack.settings, kills))
+    for _ in range(kills):
+        await asyncio.sleep(rng.uniform(0.2, 3.0))
+        await asyncio.to_thread(_kill, stack)
+    await load
+    report = await compare_with_log(stack.settings, timeout_s=60)
+    assert report.clean, [mismatch.text() for mismatch in report.mismatches]
+    assert sum(topic.kafka.count for topic in report.topics) >= kills * _LOAD
+    totals = {topic.topic: topic.clickhouse.count for topic in report.topics}
+    aggregate = await _gross(stack.settings)
+    assert 0 < aggregate < totals["tracking.clicks"]
+
+
+def _kill(stack: Stack) -> None:
+    stack.kill("analytics", signal.SIGKILL)
+    stack.wait_ready("analytics", 60)
+
+
+async def _load(settings: Settings, rounds: int) -> None:
+    """Publish a world for each kill, with a few records that nobody can decode."""
+    codec = Codec.load()
+    publisher = Publisher(settings, codec, "test")
+    await publisher.start()
+    for number in range(rounds):
+        await publisher.publish(world(_LOAD, seed=number))
+        await publisher.publish_raw(
+            [Raw("tracking.clicks", b"k", b"junk"), Raw("fraud.assessments", b"k", None)]
+        )
+    await publisher.stop()
+
+
+async def _gross(settings: Settings) -> int:
+    import httpx  # noqa: PLC0415
+
+    async with httpx.AsyncClient(base_url=settings.kpi_url) as client:
+        answer = await client.get("/v1/kpi", params={"kpis": "clicks_gross"})
+        return int(answer.json()["rows"][0]["clicks_gross"])

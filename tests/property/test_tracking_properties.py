@@ -1,0 +1,139 @@
+"""Properties of the pure parts of tracking, for any input."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afflux.kernel.events import Conversion
+from services.tracking.domain.clicks import read_extras, read_visitor
+from services.tracking.domain.conversions import build_conversion
+from services.tracking.domain.entries import Kind
+from services.tracking.domain.macros import parse_template
+from services.tracking.domain.refusal import Refusal
+from services.tracking.domain.requests import json_items, parse_params
+from services.tracking.domain.signature import compute, matches, message, redact
+from services.tracking.journal.segment import FRAME, Header, frames, unpack_header
+from tests.tracking_samples import context
+
+FIELDS = ("txn_id", "click_id", "goal", "amount", "currency", "status", "customer_id", "coupon")
+values = st.one_of(
+    st.none(), st.booleans(), st.text(max_size=40), st.integers(), st.lists(st.integers())
+)
+payloads = st.lists(
+    st.tuples(st.sampled_from([int(kind) for kind in Kind]), st.binary(min_size=1, max_size=60)),
+    max_size=12,
+)
+
+
+def framed(records: list[tuple[int, bytes]]) -> bytes:
+    from zlib import crc32  # noqa: PLC0415
+
+    return b"".join(
+        FRAME.pack(len(payload), crc32(payload, kind), kind) + payload for kind, payload in records
+    )
+
+
+@given(st.text(max_size=200))
+def test_T4_a_macro_value_is_one_parameter_whatever_it_holds(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return
+    url = parse_template("https://shop.example/p?a=1&s={sub1}&z=2").expand({"sub1": value})
+    parts = urlsplit(url)
+    found = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True)
+    assert (parts.netloc, parts.path) == ("shop.example", "/p")
+    assert found == {"a": ["1"], "s": [value], "z": ["2"]}
+    assert url.isascii() and url.isprintable()
+
+
+@given(st.text(max_size=300))
+def test_S1_a_template_is_accepted_or_refused_never_crashes(url: str) -> None:
+    try:
+        template = parse_template(url)
+    except ValueError:
+        return
+    assert urlsplit(template.expand({})).scheme in ("http", "https")
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), values))
+def test_S1_any_fields_give_a_conversion_or_a_refusal(fields: dict[str, object]) -> None:
+    built = build_conversion(fields, context())
+    assert isinstance(built, (Conversion, Refusal))
+    if isinstance(built, Refusal):
+        json.dumps(built.as_answer()).encode()
+
+
+@given(st.dictionaries(st.text(max_size=8), values), st.text(max_size=20))
+def test_I2_what_is_not_a_field_does_not_change_the_body_hash(
+    noise: dict[str, object], txn_id: str
+) -> None:
+    report = {"txn_id": "t" + txn_id, "goal": "sale"}
+    known = {*FIELDS, "order_time", "new_customer", "country", "offer_id", "items"}
+    noise = {name: value for name, value in noise.items() if name not in known}
+    plain = build_conversion(report, context())
+    noisy = build_conversion({**noise, **report}, context())
+    assert plain == noisy
+
+
+@given(st.binary(max_size=200))
+def test_S1_any_body_is_read_or_refused(body: bytes) -> None:
+    assert isinstance(json_items(body, "conversions"), (tuple, Refusal))
+    assert isinstance(parse_params(body.decode("latin-1")), (dict, Refusal))
+    read_extras(body.decode("latin-1"))
+    read_visitor(body.decode("latin-1"))
+
+
+@given(st.binary(min_size=1, max_size=40), st.binary(max_size=60), st.integers(0, 10_000))
+def test_T3_a_changed_request_has_another_signature(key: bytes, body: bytes, at: int) -> None:
+    signed = message("POST", "/postback", "a=1", "1", "nonce-00", body)
+    signature = compute(key, signed)
+    place = at % len(signed)
+    changed = signed[:place] + bytes((signed[place] ^ 1,)) + signed[place + 1 :]
+    assert matches(key, signed, signature) and not matches(key, changed, signature)
+
+
+@given(st.text(alphabet="abtokensig=&%1", max_size=60))
+def test_S4_redaction_leaves_no_token(query: str) -> None:
+    for part in redact(query).split("&"):
+        if part.startswith(("token=", "sig=")):
+            assert part.endswith("=***")
+
+
+@given(payloads, st.integers(0, 10_000))
+def test_T2_a_torn_tail_is_cut_at_the_last_good_record(
+    records: list[tuple[int, bytes]], cut: int
+) -> None:
+    data = framed(records)
+    cut %= len(data) + 1
+    read = [(kind, payload) for kind, payload, _ in frames(data[:cut])]
+    assert read == records[: len(read)]
+    ends = [end for _, _, end in frames(data)]
+    assert len(read) == sum(end <= cut for end in ends)
+
+
+@given(payloads, st.integers(0, 10_000), st.integers(1, 255))
+def test_T2_a_damaged_byte_ends_the_reading_before_it(
+    records: list[tuple[int, bytes]], place: int, flip: int
+) -> None:
+    data = bytearray(framed(records))
+    if not data:
+        return
+    place %= len(data)
+    data[place] ^= flip
+    read = [(kind, payload) for kind, payload, _ in frames(bytes(data))]
+    untouched = sum(end <= place for _, _, end in frames(framed(records)))
+    assert read == records[:untouched]
+
+
+@given(st.lists(st.integers(0, 2**63), min_size=8, max_size=8))
+def test_T2_a_header_comes_back_or_is_known_to_be_damaged(numbers: list[int]) -> None:
+    header = Header(numbers[0], numbers[1], numbers[2], tuple(numbers[3:7]), numbers[7])
+    packed = header.pack()
+    assert unpack_header(packed) == header
+    assert unpack_header(packed[:-1]) is None
+    assert unpack_header(packed[:9] + bytes((packed[9] ^ 1,)) + packed[10:]) is None
