@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from afflux.kernel.types import Millis
 from afflux.runtime.pg import AsyncConnection
+from services.analytics.accounts import accounts
 from services.analytics.bounds import positions
 from services.analytics.conservation import ConservationAnswer, tallies
 from services.analytics.domain import query as queries
@@ -52,6 +53,11 @@ def api_app(warehouse: Warehouse, reader: Reader) -> FastAPI:
         """Count, XOR of hashes and sum of amounts of each bucket of 10,000 offsets (law K1)."""
         answer = ConservationAnswer(await tallies(warehouse, asked.ranges))
         return Response(msgspec.json.encode(answer), media_type="application/json")
+
+    @app.get("/v1/accounts")
+    async def every_account() -> dict[str, list[dict[str, str]]]:
+        """Balance of every account and currency, added up from the transfers that are stored."""
+        return {"accounts": await accounts(warehouse)}
 
     @app.get("/v1/trace/{conversion_key}")
     async def one_conversion(conversion_key: str) -> dict[str, object]:

@@ -74,6 +74,12 @@ async def mark_sent(db: Db, ids: Sequence[Id16]) -> None:
     await db.execute("UPDATE imports.rows SET sent = true WHERE row_id = ANY(%s)", (list(ids),))
 
 
+async def sent_counts(db: Db) -> dict[str, int]:
+    """Return how many rows were sent since ever, by kind (clicks, conversions)."""
+    rows = await db.execute("SELECT kind, count(*) FROM imports.rows WHERE sent GROUP BY kind")
+    return {str(kind): int(str(count)) async for kind, count in rows}
+
+
 def _bytes(value: object) -> bytes:
     assert isinstance(value, bytes)
     return value

@@ -23,6 +23,7 @@ from tests.tracking_samples import SECRET
 from tests.tracking_stack import ENV, TOKEN, publish_catalog, shipped, status, until, wait_drained
 
 README = Path(__file__).parents[2] / "services" / "tracking" / "README.md"
+BEARER = {"authorization": f"Bearer {TOKEN}"}
 LIMITS = {**ENV, "AFFLUX_JOURNAL_SEGMENT_BYTES": "50000", "AFFLUX_JOURNAL_LIMIT_BYTES": "300000"}
 
 
@@ -68,9 +69,7 @@ def test_I2_the_same_report_is_200_for_ever_and_another_body_is_409(web: httpx.C
         web.get("/postback", params=report("once", amount="10")),
         web.post("/postback", data=report("once")),
         web.post("/postback", json=report("once")),
-        web.post(
-            "/v1/conversions", json=report("once"), headers={"authorization": f"Bearer {TOKEN}"}
-        ),
+        web.post("/v1/conversions", json=report("once"), headers=BEARER),
     ):
         assert (answer.status_code, answer.json()["status"]) == (200, "duplicate")
     other = web.get("/postback", params=report("once", amount="11"))
@@ -101,7 +100,7 @@ def test_I2_the_same_new_report_many_times_at_once_is_kept_once(stack: Stack) ->
 
 def test_a_batch_has_a_result_for_each_item(web: httpx.Client) -> None:
     items = [report("b1"), {"goal": "sale"}, report("b1"), report("b1", amount="3"), "x"]
-    answer = web.post("/v1/conversions", json=items, headers={"authorization": f"Bearer {TOKEN}"})
+    answer = web.post("/v1/conversions", json=items, headers=BEARER)
     results = [(one["status"], one["code"]) for one in answer.json()["results"]]
     assert answer.status_code == 200
     assert results == [
@@ -120,9 +119,11 @@ def test_S1_what_is_refused_is_answered_with_its_reason_and_kept(
         (web.get("/postback", params=report("r", token="wrong")), 401, "token_wrong"),
         (web.get("/postback", params=report("r", amount="1.234")), 400, "field_invalid"),
         (web.get("/postback", params=report("r", click_id="x")), 400, "click_id_malformed"),
+        (web.post("/postback", json=report("r", status="odd")), 400, "field_invalid"),
+        (web.post("/postback", data=report("r", status="odd")), 400, "field_invalid"),
         (web.get("/postback", params={"txn_id": "r"}), 401, "authentication_missing"),
         (
-            web.post("/v1/conversions", content=b"{", headers={"authorization": f"Bearer {TOKEN}"}),
+            web.post("/v1/conversions", content=b"{", headers=BEARER),
             400,
             "body_invalid",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from afflux.cli.demo.reports import Sender
 from afflux.cli.demo.second_edge import SecondEdge
 from afflux.cli.demo.show import differences, hints, show_answers
 from afflux.cli.errors import Refused
-from afflux.cli.kpi import show_kpi
+from afflux.cli.kpi import ask, kpi_table
 from afflux.cli.proof.gather import journals
 from afflux.cli.stack import down
 from afflux.cli.trace import show_trace
@@ -104,8 +105,10 @@ async def _run(settings: Settings, home: Path, stories: list[Story]) -> list[str
         await drain(settings, home, second.shipper_port, _DRAIN_S, _say)
     console = Console()
     show_answers(answers, console)
-    await show_kpi(settings, console, by=["partner"], title="KPIs by partner")
-    await show_kpi(settings, console, by=["offer"], title="KPIs by offer")
+    for dimension in ("partner", "offer"):
+        console.print(f"\n[italic]KPIs by {dimension}[/]")
+        answer = await asyncio.to_thread(ask, settings.kpi_url, "/v1/kpi", [("by", dimension)])
+        console.print(kpi_table(json.loads(answer)))
     await _show_one(settings, console, answers)
     proof = await prove(settings)
     show(proof, console)

@@ -6,7 +6,6 @@ from afflux.kernel.events import Rejection
 from afflux.kernel.types import Id16
 from services.tracking.domain.authentication import Request
 from services.tracking.domain.refusal import Refusal
-from services.tracking.domain.requests import FORM
 from services.tracking.domain.signature import redact
 
 MAX_BODY = 64 << 10
@@ -30,8 +29,8 @@ def build_rejection(
     Bodies are cut: strangers get less of our disk. Tokens and signatures are hidden (law S4).
     """
     body = request.body if item is None else item
-    if item is None and (request.content_type or FORM).lower().startswith(FORM):
-        body = redact(body.decode("utf-8", "replace")).encode()
+    if b"token" in body or b"sig" in body:
+        body = redact(body.decode("latin-1")).encode("latin-1")  # every byte comes back
     limit = MAX_STRANGER_BODY if advertiser_id is None else MAX_BODY
     return Rejection(
         event_id=event_id,

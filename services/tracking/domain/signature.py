@@ -15,6 +15,7 @@ WINDOW_S = 300
 """A timestamp may be this far from our clock."""
 _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _SECRETS = re.compile(r"(^|[?&])(token|sig)=[^&]*")
+_JSON_SECRETS = re.compile(r'("(?:token|sig)"\s*:\s*)"[^"]*"?')
 
 
 def strip_sig(query: str) -> str:
@@ -44,5 +45,5 @@ def nonce_is_wellformed(nonce: str) -> bool:
 
 
 def redact(query: str) -> str:
-    """Return a query or form body with its token and signature hidden (law S4)."""
-    return _SECRETS.sub(r"\1\2=***", query)
+    """Return a query, form or JSON body with its token and signature hidden (law S4)."""
+    return _JSON_SECRETS.sub(r'\1"***"', _SECRETS.sub(r"\1\2=***", query))
