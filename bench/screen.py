@@ -19,7 +19,16 @@ from afflux.runtime.codec import Codec
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
 from services.fraud.screen_stage import ScreenStage
-from tests.fraud_samples import CHROME, GOOGLEBOT, Known, catalog, change, click, offer
+from tests.fraud_samples import (
+    CHROME,
+    GOOGLEBOT,
+    Known,
+    catalog,
+    change,
+    click,
+    nothing_counted,
+    offer,
+)
 
 BATCH = 2_000
 PART = TopicPartition(Click.topic, 0)
@@ -48,7 +57,7 @@ async def run(number: int) -> dict[str, float | int]:
     codec = Codec.load()
     log = values(codec, number)
     with tempfile.TemporaryDirectory() as folder:
-        stage = ScreenStage(Path(folder), Known(catalog(change(offer()))))
+        stage = ScreenStage(Path(folder), Known(catalog(change(offer()))), nothing_counted)
         await stage.assigned([PART])
         outputs, decoding, started = 0, 0.0, time.perf_counter()
         for at in range(0, number, BATCH):

@@ -92,6 +92,11 @@ class Known:
         return known_at
 
 
+async def nothing_counted() -> dict[int, int]:
+    """No screen has published counts."""
+    return {}
+
+
 def click(
     number: int,
     at: int = 0,

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from afflux.cli.errors import Refused
 from afflux.cli.story import tell
+from afflux.cli.wide import wide_console
 from afflux.kernel.catalog import Catalog, Offer
 from afflux.kernel.ids import conversion_key
 from afflux.kernel.types import AdvertiserId
@@ -47,7 +48,7 @@ def trace(
         typer.echo(json.dumps(traces, indent=1))
         return
     for one in traces:
-        tell(one, Console())
+        tell(one, wide_console())
 
 
 async def show_trace(

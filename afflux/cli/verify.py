@@ -14,6 +14,7 @@ from rich.table import Table
 
 from afflux.cli.proof.conservation import STAGES, Line, conservation
 from afflux.cli.proof.gather import gather
+from afflux.cli.wide import wide_console
 from afflux.runtime.homes import load_home
 from afflux.runtime.settings import Settings
 from services.analytics.conservation import compare_with_log
@@ -59,7 +60,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps({**to_builtins(proof), "broken": proof.broken}, indent=1))
     else:
-        show(proof, Console())
+        show(proof, wide_console())
     raise typer.Exit(1 if proof.broken else 0)
 
 

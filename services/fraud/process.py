@@ -80,13 +80,15 @@ def screen(
 ) -> Screening:
     """Judge the clicks of one range of offsets, (offset, click) in the log's order.
 
-    `bounds` are the first offset and the one behind the last.
+    `bounds` are the first offset to count and the one behind the last; clicks before the first
+    are judged and remembered, and were counted by an owner before.
     """
     tally = Tally()
     flags: list[ClickFlag] = []
     dropped: Counter[str] = Counter()
     for offset, click in clicks:
-        match process_click(click, partition, offset, memory, tally, catalog):
+        counted = tally if offset >= bounds[0] else Tally()
+        match process_click(click, partition, offset, memory, counted, catalog):
             case Emit(events):
                 flags.extend(event for event in events if isinstance(event, ClickFlag))
             case Drop(reason):

@@ -9,7 +9,7 @@ and must not be counted twice.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,6 +22,9 @@ from afflux.runtime.record import Record
 from services.fraud.offers import Offers
 from services.fraud.process import Memory, screen, watermark
 from services.fraud.screen_state import Change, ScreenState
+
+Counted = Callable[[], Awaitable[Mapping[int, int]]]
+"""Fetches, for each partition of the clicks, up to which offset counts were published."""
 
 
 class _Turn(Struct):
@@ -38,9 +41,10 @@ class ScreenStage:
     name = "screen"
     topics: tuple[str, ...] = (Click.topic,)
 
-    def __init__(self, folder: Path, offers: Offers, tenant_id: int = 0) -> None:
+    def __init__(self, folder: Path, offers: Offers, counted: Counted, tenant_id: int = 0) -> None:
         self._folder = folder
         self._offers = offers
+        self._counted = counted
         self._tenant_id = tenant_id
         self._states: dict[int, ScreenState] = {}
         self._turns: dict[int, _Turn] = {}
@@ -51,9 +55,18 @@ class ScreenStage:
         return sum(len(state.pending) for state in self._states.values())
 
     async def assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Open the state of these partitions; RocksDB's lock refuses a second owner."""
-        for part in partitions:
-            self._states[part.partition] = ScreenState(self._folder / str(part.partition))
+        """Open the state of these partitions; RocksDB's lock refuses a second owner.
+
+        A fresh store judges the log again from its beginning, which repeats flags with the same
+        ids. Its counts would have other ranges, so it counts only what nobody has counted yet.
+        """
+        opened = {p.partition: ScreenState(self._folder / str(p.partition)) for p in partitions}
+        self._states.update(opened)
+        if any(state.fresh for state in opened.values()):
+            counted = await self._counted()
+            for partition, state in opened.items():
+                if state.fresh:
+                    state.begin(counted.get(partition, 0))
         return {part: self._states[part.partition].head.next_offset for part in partitions}
 
     async def revoked(self, partitions: Sequence[TopicPartition]) -> None:
@@ -108,7 +121,7 @@ class ScreenStage:
         clicks = [(r.offset, r.event) for r in records if isinstance(r.event, Click)]
         memory: Memory = state.memory([click for _, click in clicks])
         end = records[-1].offset + 1
-        bounds = (state.head.next_offset, end)
+        bounds = (max(state.head.next_offset, state.head.counted_to), end)
         found = screen(clicks, partition, bounds, memory, self._offers.view)
         for reason, number in found.dropped.items():
             metrics.DROPPED.labels(self.name, reason).inc(number)

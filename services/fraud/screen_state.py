@@ -23,11 +23,13 @@ _HEAD, _CLICK, _PAIR, _PENDING = b"h", b"c", b"r", b"p"
 
 
 class Head(Struct, frozen=True):
-    """Where a partition stands: the next offset, the last published watermark, log time."""
+    """Where a partition stands: the next offset, the last published watermark, log time, and up
+    to where an owner whose store is lost has published counts."""
 
     next_offset: int = 0
     marked: int = 0
     recorded_at: Millis = Millis(0)
+    counted_to: int = 0
 
 
 class Change(Struct, frozen=True):
@@ -45,11 +47,20 @@ class ScreenState:
     def __init__(self, path: Path) -> None:
         self._rocks = Rocks(path)
         head = self._rocks.get(_HEAD)
+        self.fresh = head is None
         self.head = msgspec.msgpack.decode(head, type=Head) if head else Head()
         self.pending: dict[bytes, ClickCount] = {
             key: msgspec.msgpack.decode(value, type=ClickCount)
             for key, value in self._rocks.scan(_PENDING)
         }
+
+    def begin(self, counted_to: int) -> None:
+        """Begin a fresh store: clicks below `counted_to` are judged, but not counted again."""
+        batch = self._rocks.batch()
+        head = Head(counted_to=counted_to)
+        batch.put(_HEAD, msgspec.msgpack.encode(head))
+        self._rocks.write(batch)
+        self.fresh, self.head = False, head
 
     def memory(self, clicks: Iterable[Click]) -> Memory:
         """Return what is known of these clicks, their visitors and links."""
@@ -66,7 +77,8 @@ class ScreenState:
     ) -> None:
         """Move to `next_offset`: keep what changed, forget the counts that were published."""
         batch = self._rocks.batch()
-        head = Head(next_offset, marked, change.recorded_at if change else self.head.recorded_at)
+        recorded_at = change.recorded_at if change else self.head.recorded_at
+        head = Head(next_offset, marked, recorded_at, self.head.counted_to)
         batch.put(_HEAD, msgspec.msgpack.encode(head))
         fresh: dict[bytes, ClickCount] = {}
         if change is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from afflux.kernel.events import ClickCount
 from afflux.runtime.catalog_follower import CatalogFollower
 from afflux.runtime.codec import Codec
+from afflux.runtime.log_reader import read_topic
 from afflux.runtime.loop import Loop
 from afflux.runtime.process import Runnable
 from afflux.runtime.settings import Settings
@@ -19,7 +21,10 @@ class Screen(Following):
     def __init__(self, settings: Settings) -> None:
         codec = Codec.load()
         follower = CatalogFollower(settings, codec)
-        self._stage = ScreenStage(settings.home / "fraud-screen", follower, settings.tenant_id)
+        self._settings = settings
+        self._codec = codec
+        folder = settings.home / "fraud-screen"
+        self._stage = ScreenStage(folder, follower, self._counted, settings.tenant_id)
         super().__init__(Loop(settings, self._stage, codec), follower)
 
     def status(self) -> dict[str, object]:
@@ -32,6 +37,15 @@ class Screen(Following):
             "lag": lag + unpublished if isinstance(lag, int) else unpublished,
             "unpublished_counts": unpublished,
         }
+
+    async def _counted(self) -> Mapping[int, int]:
+        reached: dict[int, int] = {}
+        async for records in read_topic(self._settings, [ClickCount.topic], self._codec):
+            for record in records:
+                if isinstance(record.event, ClickCount):
+                    part = record.event.source_partition
+                    reached[part] = max(reached.get(part, 0), record.event.to_offset)
+        return reached
 
 
 def build(settings: Settings) -> Sequence[Runnable]:

@@ -90,7 +90,10 @@ class Monitor:
                 await asyncio.wait_for(stop.wait(), CHECK_S)
             if app.crashed:
                 raise MonitorStopped(f"Faust crashed: {app.crash_reason!r}")
-            if not stop.is_set() and stall.check(await self._ends(), self._feed.handled):
+            # Read before the ends: what is handled later shows in the next check.
+            handled = self._feed.handled
+            ends = {} if stop.is_set() else await self._ends()
+            if ends and stall.check(ends, handled):
                 raise MonitorStopped("records arrive and Faust hands none over")
 
     async def _ends(self) -> Mapping[TopicPartition, int]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from afflux.cli.dlq import app
 from afflux.kernel.events import (
     Assessment,
     ClickCount,
@@ -26,6 +26,7 @@ from afflux.runtime.codec import Codec
 from afflux.runtime.dlq import REPLAY_OF
 from afflux.runtime.log_reader import end_offsets
 from afflux.runtime.producer import Raw
+from afflux.runtime.refused import Refused
 from afflux.runtime.supervise.stack import Stack
 from tests.fraud_kafka import eventually, publish, publish_raw, raw_of, raws_of
 from tests.fraud_samples import GOOGLEBOT, change, click, decision, offer
@@ -151,11 +152,14 @@ async def test_S1_poison_among_decisions_goes_to_the_dead_letters_and_no_other_r
 
 
 async def afflux(stack: Stack, *args: str, code: int = 0) -> str:
-    """Run a command; return what it printed."""
-    command = [sys.executable, "-m", "afflux.cli.main", "dlq", *args, "--home", str(stack.home)]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+    """Run a command in a thread of its own; return what it printed."""
+    line = [*args, "--home", str(stack.home)]
+    done = await asyncio.to_thread(CliRunner().invoke, app, line)
+    if isinstance(done.exception, Refused):
+        assert code == 1, done.exception
+        return str(done.exception)
+    assert done.exit_code == code, done.output
+    return done.output
 
 
 async def listed(stack: Stack, *args: str) -> list[dict[str, Any]]:

@@ -42,7 +42,15 @@ from services.analytics.domain.query import Query, compile_query
 from services.analytics.kpi import Result, run_query
 from services.analytics.layout import as_csv
 from services.analytics.warehouse import Warehouse
-from tests.analytics_samples import START, adjustment, assessment, click, conversion, decision, world
+from tests.analytics_samples import (
+    START,
+    adjustment,
+    assessment,
+    click,
+    conversion,
+    decision,
+    world,
+)
 from tests.support.warehouses import fill, inserts, open_warehouse, sent
 
 D = Dimension
@@ -183,6 +191,7 @@ async def test_a_rejection_is_undone_by_reinstating(warehouse: Warehouse) -> Non
     one = click(random.Random(1), 10**6, partner_id=99)
     sale = conversion(one, 10**6)
     said = [adjustment(sale, AdjustmentKind.REJECT, 0)]
+
     async def tell(events: list[Event], first: int) -> tuple[object, object]:
         for event in events:
             batch = inserts(CODEC, event.topic, sent(CODEC, [event], first), partition=3)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from afflux.kernel.events import AdjustmentKind, Status
+from afflux.kernel.catalog import FxRate
+from afflux.kernel.events import Adjustment, AdjustmentKind, Assessment, Status
 from afflux.kernel.types import Millis
 from afflux.runtime import pg
 from afflux.runtime.migrate import migrate_postgres
@@ -19,7 +20,17 @@ from services.payouts.queries.steps import Db, OwnershipLost
 from services.payouts.verify import Chains
 from tests.payouts_book import Book
 from tests.payouts_log import facts
-from tests.payouts_samples import DAY, T0, adjustment, assessment
+from tests.payouts_samples import (
+    DAY,
+    T0,
+    adjustment,
+    assessment,
+    catalog,
+    change,
+    offer,
+    partner,
+    share,
+)
 from tests.payouts_stage import balances, database, feeding
 
 HOLD = T0 + 30 * DAY
@@ -48,7 +59,11 @@ async def test_L6_a_zombie_owner_s_write_fails_and_leaves_nothing(ledger_dsn: st
 async def test_L6_a_batch_that_was_not_committed_is_taken_again_to_the_same_end(
     ledger_dsn: str,
 ) -> None:
-    batch = [assessment("t1"), assessment("t2"), adjustment(REFUND, 5_000)]
+    batch: list[Assessment | Adjustment] = [
+        assessment("t1"),
+        assessment("t2"),
+        adjustment(REFUND, 5_000),
+    ]
     async with feeding(ledger_dsn) as crashed:
         await crashed.process(batch, T0)
     async with feeding(ledger_dsn) as owner, database(ledger_dsn) as db:
@@ -107,6 +122,23 @@ async def test_L3_the_clock_releases_what_is_due_and_records_whom_it_woke(ledger
         assert (await balances(db))["partner:100:available EUR"] == 1600
         woken = [r.step.woken for r in await audit.recorded_steps(db) if r.step.woken]
         assert [len(keys) for keys in woken] == [1, 1]
+
+
+async def test_L9_a_parked_conversion_is_posted_once_the_catalogue_knows_the_rate(
+    ledger_dsn: str,
+) -> None:
+    view = catalog(partner(102, currency="USD"), offer())
+    rate = FxRate(base="EUR", quote="USD", rate="1.5", source="ecb")
+    async with feeding(ledger_dsn, view) as feeder, database(ledger_dsn) as db:
+        await feeder.feed(assessment(shares=[share(102)]), now=T0)
+        await feeder.feed(now=T0 + 200)
+        assert (await balances(db), await audit.counts(db)) == ({}, {"waiting": 1})
+        view.apply(change(rate, recorded_at=T0 + 1_200))
+        await feeder.feed(now=T0 + 400)
+        assert await balances(db) == {}
+        await feeder.feed(now=T0 + 1_500)
+        assert (await balances(db))["partner:102:pending USD"] == 1200
+        assert await audit.counts(db) == {"pending": 1}
 
 
 async def test_L3_a_refund_after_the_payment_goes_below_zero_and_is_netted(ledger_dsn: str) -> None:

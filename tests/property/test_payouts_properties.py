@@ -98,9 +98,11 @@ class LedgerMachine(RuleBasedStateMachine):
         status=st.sampled_from(list(Status)),
     )
     def assess(self, txn: str, partner: int, value: int, verdict: Verdict, status: Status) -> None:
-        self.versions[txn] += 1
-        facts = {"value": value, "verdict": verdict, "status": status}
-        event = assessment(txn, [share(partner)], version=self.versions[txn], **facts)
+        version = self.versions[txn] = self.versions[txn] + 1
+        shares = [share(partner)]
+        event = assessment(
+            txn, shares, version=version, value=value, verdict=verdict, status=status
+        )
         self.book.take(event, event)
         self.model[txn].sale = (partner, value, verdict, status)
         self.model[txn].settle(self.book.now)

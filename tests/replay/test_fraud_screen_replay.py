@@ -13,8 +13,18 @@ from afflux.kernel.events import Click, ClickCount, ClickFlag, ClickOutcome, Eve
 from afflux.kernel.types import Millis
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
-from services.fraud.screen_stage import ScreenStage
-from tests.fraud_samples import CHROME, GOOGLEBOT, Known, catalog, change, click, offer, records
+from services.fraud.screen_stage import Counted, ScreenStage
+from tests.fraud_samples import (
+    CHROME,
+    GOOGLEBOT,
+    Known,
+    catalog,
+    change,
+    click,
+    nothing_counted,
+    offer,
+    records,
+)
 
 PART = TopicPartition(Click.topic, 0)
 NOW = Millis(1_760_000_500_000)
@@ -45,8 +55,8 @@ def a_log(seed: int = 7, length: int = 1_500) -> list[Record]:
 LOG = a_log()
 
 
-def new_stage(folder: Path) -> ScreenStage:
-    return ScreenStage(folder, Known(catalog(change(offer(repeat_click_s=30)))))
+def new_stage(folder: Path, counted: Counted = nothing_counted) -> ScreenStage:
+    return ScreenStage(folder, Known(catalog(change(offer(repeat_click_s=30)))), counted)
 
 
 async def run(stage: ScreenStage, log: list[Record], size: int) -> list[Event]:
@@ -138,6 +148,21 @@ async def test_I3_a_crash_before_the_commit_repeats_outputs_with_the_same_ids_an
     outputs += await run(new_stage(tmp_path / "crashing"), LOG, 10)
     assert {f.event_id: f for f in flags_of(outputs)} == {f.event_id: f for f in flags_of(whole)}
     assert sums_of(outputs) == sums_of(whole)
+
+
+async def test_I3_an_owner_without_the_store_repeats_flags_by_id_and_counts_only_the_rest(
+    tmp_path: Path,
+):
+    whole = await run(new_stage(tmp_path / "whole"), LOG, 100)
+    first = await run(new_stage(tmp_path / "lost"), LOG[:770], 70)
+    reached = max(e.to_offset for e in first if isinstance(e, ClickCount))
+
+    async def counted() -> dict[int, int]:
+        return {0: reached}
+
+    second = await run(new_stage(tmp_path / "new", counted), LOG, 90)
+    assert flags_of(second) == flags_of(whole)
+    assert sums_of([*first, *second]) == sums_of(whole)
 
 
 async def test_the_watermark_passes_records_that_never_reach_the_stage(tmp_path: Path):

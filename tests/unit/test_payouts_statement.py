@@ -22,7 +22,8 @@ def entries() -> list[LedgerEntry]:
     book.take(adjustment(AdjustmentKind.REFUND, 2_500), at=HOLD + DAY)
     for transfer in book.transfers:
         values, head = chained(head, transfer)
-        found.append(LedgerEntry(**dict(zip(LedgerEntry.__struct_fields__, values, strict=True))))
+        named = dict(zip(LedgerEntry.__struct_fields__, values, strict=True))
+        found.append(msgspec.convert(named, LedgerEntry))
     return found
 
 

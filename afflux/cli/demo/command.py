@@ -25,8 +25,8 @@ from afflux.cli.stack import down
 from afflux.cli.trace import show_trace
 from afflux.cli.up import start_detached
 from afflux.cli.verify import prove, show
+from afflux.cli.wide import wide_console
 from afflux.kernel.catalog import Catalog, Link, Offer
-from afflux.kernel.types import Millis
 from afflux.runtime.catalog_file import CatalogFile
 from afflux.runtime.catalog_store import apply_plan, load_catalog
 from afflux.runtime.clock import now_ms
@@ -39,6 +39,7 @@ CATALOG = ROOT / "examples" / "demo" / "catalog.yaml"
 _DRAIN_S = 90.0
 _TELL_S = 4.0
 _TRACED = "partial_refund"
+_KPIS = "clicks_gross,clicks_valid,conversions,cr,revenue,commission,margin,epc"
 
 
 def demo(
@@ -103,11 +104,13 @@ async def _run(settings: Settings, home: Path, stories: list[Story]) -> list[str
         answers = await _drive(settings, second, stories)
         _say("traffic has ended; waiting until all of it is through")
         await drain(settings, home, second.shipper_port, _DRAIN_S, _say)
-    console = Console()
+    console = wide_console()
     show_answers(answers, console)
     for dimension in ("partner", "offer"):
         console.print(f"\n[italic]KPIs by {dimension}[/]")
-        answer = await asyncio.to_thread(ask, settings.kpi_url, "/v1/kpi", [("by", dimension)])
+        answer = await asyncio.to_thread(
+            ask, settings.kpi_url, "/v1/kpi", [("by", dimension), ("kpis", _KPIS)]
+        )
         console.print(kpi_table(json.loads(answer)))
     await _show_one(settings, console, answers)
     proof = await prove(settings)
@@ -119,21 +122,21 @@ async def _drive(settings: Settings, second: SecondEdge, stories: list[Story]) -
     sender = Sender(settings.secret.get_secret_value().encode())
     driver = Driver([settings.edge_url, second.url], sender)
     length = max(story.start_s for story in stories)
-    told = Millis(0)
+    told = 0.0
+    shipping: list[asyncio.Task[None]] = []
 
     def tell(passed: float) -> None:
         nonlocal told
-        if second.shipper_port == 0 and passed > length / 2:
+        if not shipping and passed > length / 2:
             _say("the second edge gets its connection to Kafka: parked sales find their clicks")
-            second.ship()
+            shipping.append(asyncio.create_task(asyncio.to_thread(second.ship)))
         if passed - told >= _TELL_S:
-            told = Millis(int(passed))
+            told = passed
             counts = driver.answers.counts
             _say(f"{passed:3.0f} s: {counts['clicks']} clicks, {counts['conversions']} conversions")
 
     await driver.play(stories, tell)
-    if second.shipper_port == 0:
-        second.ship()
+    await asyncio.gather(*shipping)
     return driver.answers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from afflux.cli.proof.log_side import LogSide
+from afflux.cli.proof.log_side import NO_AMOUNT, LogSide
 from afflux.kernel.events import Adjustment, Assessment, Click, Conversion, Decision, Rejection
 from afflux.kernel.money import major
 
@@ -94,7 +94,7 @@ def _values(inside: Inside) -> list[Line]:
         for stage, kind in (("kafka", Conversion), ("decided", Decision), ("assessed", Assessment))
     }
     lines = []
-    for currency in sorted(set[str]().union(*sums.values())):
+    for currency in sorted(set[str]().union(*sums.values()) - {NO_AMOUNT}):
         cells = {stage: _text(totals[currency], currency) for stage, totals in sums.items()}
         lines.append(Line(f"order value {currency}", cells, len(set(cells.values())) == 1))
     return lines
@@ -117,4 +117,4 @@ def _money(inside: Inside) -> list[Line]:
 
 
 def _text(minor: int, currency: str) -> str:
-    return str(minor) if currency == "-" else major(minor, currency)
+    return major(minor, currency)

@@ -24,6 +24,8 @@ from afflux.runtime.settings import Settings
 
 IMPORTED = "import:"
 """Edge ids of imported events begin like this."""
+NO_AMOUNT = ""
+"""In place of the currency of a report without an order value."""
 _TRACKED = (Click, Conversion, Adjustment, Rejection)
 _TOPICS = [kind.topic for kind in (*_TRACKED, Decision, Assessment, LedgerEntry)]
 
@@ -113,4 +115,4 @@ def account_class(account: str) -> str:
 
 
 def _value(event: Conversion | Decision) -> tuple[str, int]:
-    return event.currency or "-", event.value_minor or 0
+    return event.currency or NO_AMOUNT, event.value_minor or 0

@@ -1,4 +1,4 @@
-"""The monitor as a process, on a real Kafka."""
+"""The monitor as a process, on a real Kafka: it counts, it warns, and it can be killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from afflux.runtime.producer import Raw
 from afflux.runtime.supervise.services import Service
 from afflux.runtime.supervise.stack import Stack
 from tests.fraud_kafka import eventually, publish, publish_raw
+from tests.fraud_samples import change, decision, offer
 from tests.monitor_samples import assessment, letter
 from tests.support.engines import temporary_home
 
@@ -24,10 +25,12 @@ LIMITS = {"AFFLUX_MONITOR_LEAST": "10", "AFFLUX_MONITOR_HOLD_SHARE": "0.6"}
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A stack with the monitor alone."""
-    monitor = Service("monitor", ("monitor",), LIMITS)
-    with temporary_home() as home, Stack(home, [monitor], free_ports=True) as running:
+async def stack() -> AsyncIterator[Stack]:
+    """The monitor beside a service of the money path."""
+    with temporary_home() as home, Stack(home, [], free_ports=True) as running:
+        await publish(running.settings, [change(offer())])
+        for service in (Service("monitor", ("monitor",), LIMITS), Service.of("assess")):
+            await asyncio.to_thread(running.add, service)
         yield running
 
 
@@ -93,3 +96,24 @@ async def test_S2_sigterm_ends_it_in_time_and_a_restart_goes_on(stack: Stack):
     await publish(stack.settings, [assessment(300, at=now_ms())])
     await asyncio.to_thread(stack.start_process, "monitor")
     await shown(stack, lambda found: found["assessments"]["total"] >= 1)
+
+
+async def test_kill_9_of_the_monitor_changes_nothing_else_and_it_comes_back(stack: Stack):
+    settings = stack.settings
+    before = await eventually(settings, Assessment, lambda found: len(found) > 0)
+    handled = counts(stack)["handled"]
+    await publish(settings, [decision(n) for n in range(1_001, 1_101)])
+    await shown(stack, lambda found: found["handled"] > handled)
+    assess_pid = stack.pid("assess")
+
+    await asyncio.to_thread(stack.kill, "monitor", restart=False)
+    await publish(settings, [decision(n) for n in range(1_101, 1_201)])
+    await eventually(settings, Assessment, lambda found: len(found) >= len(before) + 200)
+    await asyncio.to_thread(stack.start_process, "monitor")
+    await publish(settings, [letter(99, at=now_ms())])
+    await shown(stack, lambda found: found["dead_letters"]["total"] >= 1)
+
+    found = await eventually(settings, Assessment, lambda found: len(found) >= len(before) + 200)
+    decided = [a.version for a in found[len(before) :]]
+    assert sorted(decided) == list(range(1_001, 1_201))
+    assert stack.pid("assess") == assess_pid
