@@ -113,10 +113,7 @@ def replay_letters(
     Example: afflux dlq replay 3f9a01 --file fixed.bin
     """
     _check_reason(reason)
-    if every == bool(ids):
-        raise typer.BadParameter("give either IDs or --all")
-    if (file or key) and (every or len(ids or []) != 1):
-        raise typer.BadParameter("--file and --key go with exactly one ID")
+    _check_choice(ids or [], every, instead=bool(file or key))
     instead = Replacement(file.read_bytes() if file else None, _key(key))
     settings = load_home(home)
     letters = _ask(settings, read_letters(settings, topic, reason))
@@ -141,6 +138,13 @@ def _ask(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
 def _check_reason(reason: str | None) -> None:
     if reason is not None and reason not in REASONS:
         raise typer.BadParameter(f"no reason code {reason!r}", param_hint="--reason")
+
+
+def _check_choice(ids: Sequence[str], every: bool, instead: bool) -> None:
+    if every == bool(ids):
+        raise typer.BadParameter("give either IDs or --all")
+    if instead and (every or len(ids) != 1):
+        raise typer.BadParameter("--file and --key go with exactly one ID")
 
 
 def _key(text: str | None) -> bytes | None:

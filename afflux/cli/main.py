@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import typer
 
 from afflux.cli.errors import Refused
+from afflux.runtime.log import configure_logging
 
 COMMANDS = {
     "up": "afflux.cli.up:up",
@@ -19,6 +20,7 @@ COMMANDS = {
     "prepare": "afflux.cli.prepare:prepare",
     "demo": "afflux.cli.demo.command:demo",
     "catalog": "afflux.cli.catalog:app",
+    "keys": "afflux.cli.keys:app",
     "import": "afflux.cli.importing:app",
     "kpi": "afflux.cli.kpi:kpi",
     "trace": "afflux.cli.trace:trace",
@@ -67,6 +69,7 @@ def _add(app: typer.Typer, name: str, where: str) -> None:
 def run() -> None:
     """Run the command line of this process. Leaves with 0 ok, 1 refused, 2 wrong usage."""
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    configure_logging(f"afflux {asked}".strip())  # standard output is for results
     app = build([asked] if asked in COMMANDS else list(COMMANDS))
     try:
         app(prog_name="afflux")

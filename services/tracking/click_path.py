@@ -17,6 +17,7 @@ from services.tracking.domain.agents import is_prefetch, is_preview_agent
 from services.tracking.domain.clicks import (
     AGENT_LIMIT,
     NO_EXTRAS,
+    Extras,
     read_extras,
     read_visitor,
     visitor_cookie,
@@ -58,6 +59,16 @@ class Answer(Struct, frozen=True):
     outcome: ClickOutcome
 
 
+class Seen(Struct, frozen=True):
+    """What was decided about a visit."""
+
+    click_id: Id16
+    visitor: bytes
+    is_new: bool
+    landing_id: int | None
+    outcome: ClickOutcome
+
+
 class ClickPath:
     """Turns visits into answers. Holds keys, the routes, and caches; no I/O but randomness."""
 
@@ -91,32 +102,29 @@ class ClickPath:
             target = route.target(visitor)
             landing_id = target.landing_id
             token = self._token(click_id, visitor, route)
-            values = None
-            if target.wants:
-                values = {
-                    **extras.values,
-                    **_ids(route, landing_id),
-                    "timestamp": str(visit.received_at // 1000),
-                    "random": click_id[8:].hex(),
-                }
-            location = target.expand(token, values)
+            location = target.expand(token, extras.values)
         set_cookie = None
         if known is None and outcome is not ClickOutcome.PREVIEW:
             set_cookie = visitor_cookie(visitor, secure=self._secure)
+        seen = Seen(click_id, visitor, known is None, landing_id, outcome)
+        payload = encode(self._entry(visit, route, extras, seen))
+        return Answer(location, set_cookie, payload, outcome)
+
+    def _entry(self, visit: Visit, route: Route, extras: Extras, seen: Seen) -> ClickEntry:
         prefix, hashed = self._address(visit)
         header = visit.headers.get
         referrer = header("referer")
         host, path = (None, None) if referrer is None else _referrer(referrer[:1_000])
         language = header("accept-language")
-        entry = ClickEntry(
-            click_id,
-            visitor,
-            known is None,
+        return ClickEntry(
+            seen.click_id,
+            seen.visitor,
+            seen.is_new,
             route.link_id,
             route.partner_id,
             route.offer_id,
             route.advertiser_id,
-            landing_id,
+            seen.landing_id,
             visit.received_at,
             prefix,
             hashed,
@@ -128,10 +136,9 @@ class ClickPath:
             extras.sub,
             extras.ref_id,
             _fetch_metadata(header("sec-fetch-site"), visit.headers),
-            outcome,
+            seen.outcome,
             route.reason,
         )
-        return Answer(location, set_cookie, encode(entry), outcome)
 
     def _outcome(self, visit: Visit, route: Route) -> ClickOutcome:
         if route.reason is not None:
@@ -176,16 +183,6 @@ class ClickPath:
             self._pool = os.urandom(_POOL)
         taken, self._pool = self._pool[:size], self._pool[size:]
         return taken
-
-
-def _ids(route: Route, landing_id: int) -> dict[str, str]:
-    return {
-        "partner_id": str(route.partner_id),
-        "offer_id": str(route.offer_id),
-        "advertiser_id": str(route.advertiser_id),
-        "link_id": str(route.link_id),
-        "landing_id": str(landing_id),
-    }
 
 
 def _fetch_metadata(site: str | None, headers: Headers) -> str | None:

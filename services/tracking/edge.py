@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from afflux.kernel.events import ClickOutcome
 from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.clock import now_ms
@@ -66,6 +67,8 @@ class Edge:
         self._clicks = clicks
         self._reports = reports
         self._journal = journal
+        outcomes = (*ClickOutcome, "unknown")
+        self._counters = {str(name): metrics.CLICKS.labels(name) for name in outcomes}
         self._endpoints = {
             ("GET", "/postback"): (reports.postback, MAX_POSTBACK),
             ("POST", "/postback"): (reports.postback, MAX_POSTBACK),
@@ -100,7 +103,7 @@ class Edge:
                 group, index = self._journal.append(_CLICK, answer.payload)
                 if index >= await group.future:
                     self._unlogged()
-        metrics.CLICKS.labels(answer.outcome if answer.payload else "unknown").inc()
+        self._counters[answer.outcome if answer.payload else "unknown"].inc()
         if answer.location is None:
             wire.response_str(404, _TEXT, "This link leads nowhere.\n")
         elif answer.cookie is None:

@@ -76,7 +76,7 @@ def afflux(stack: Stack, *args: str, ok: bool = True) -> Result:
 
 def imported(stack: Stack, kind: str, file: Path, map_file: Path) -> dict[str, object]:
     done = afflux(stack, "import", kind, str(file), "--map", str(map_file), "--json")
-    summary: dict[str, object] = json.loads(done.stdout)
+    summary: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return summary
 
 

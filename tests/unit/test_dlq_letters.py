@@ -12,12 +12,8 @@ from afflux.runtime.schemas import registry
 from tests.fraud_samples import click
 from tests.monitor_samples import letter
 
-
-@pytest.fixture(scope="module")
-def value() -> bytes:
-    return Codec.load().encode(click(1))
-
-
+SCHEMAS = registry()
+VALUE = Codec.load().encode(click(1))
 LETTERS = [Letter(letter(n), n) for n in range(3)]
 
 
@@ -36,31 +32,31 @@ def test_an_id_that_two_letters_begin_with_is_refused():
         choose([LETTERS[0], LETTERS[0]], [LETTERS[0].id])
 
 
-def test_a_whole_value_decodes_whole(value: bytes):
-    found = decode_partially(value, registry())
+def test_a_whole_value_decodes_whole():
+    found = decode_partially(VALUE, SCHEMAS)
     assert (found.schema, found.stopped_at, found.problem) == ("click/v1", None, None)
     assert found.fields["journal_position"] == 1
 
 
-def test_a_cut_value_decodes_up_to_the_cut(value: bytes):
-    found = decode_partially(value[:-20], registry())
+def test_a_cut_value_decodes_up_to_the_cut():
+    found = decode_partially(VALUE[:-20], SCHEMAS)
     assert found.stopped_at in ("os", "browser", "device")
     assert found.fields["user_agent"].startswith("Mozilla")
     assert found.problem
 
 
-def test_bytes_too_many_are_told(value: bytes):
-    assert decode_partially(value + b"xy", registry()).problem == "2 bytes too many"
+def test_bytes_too_many_are_told():
+    assert decode_partially(VALUE + b"xy", SCHEMAS).problem == "2 bytes too many"
 
 
 @pytest.mark.parametrize("bad", [None, b"", b"\x00\x00", b"{}", b"\x00\x00\x00\x7f\xff123"])
 def test_what_has_no_known_frame_has_no_fields(bad: bytes | None):
-    found = decode_partially(bad, registry())
+    found = decode_partially(bad, SCHEMAS)
     assert (found.schema, found.fields) == (None, {})
     assert found.problem
 
 
-def test_no_cut_and_no_byte_changed_makes_it_raise(value: bytes):
-    for place in range(5, len(value)):
-        decode_partially(value[:place], registry())
-        decode_partially(value[:place] + b"\xff" + value[place + 1 :], registry())
+def test_no_cut_and_no_byte_changed_makes_it_raise():
+    for place in range(5, len(VALUE)):
+        decode_partially(VALUE[:place], SCHEMAS)
+        decode_partially(VALUE[:place] + b"\xff" + VALUE[place + 1 :], SCHEMAS)

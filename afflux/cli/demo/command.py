@@ -89,10 +89,11 @@ def _plan(settings: Settings, seed: int, seconds: float, visitors: int) -> list[
     declared = CatalogFile(CATALOG)
     applied = asyncio.run(apply_plan(settings, declared.plan, "demo", declared.declaration.reason))
     _say(f"catalogue applied: {len(applied.plan.steps)} entities, known from now on")
-    return make_plan(_shelf(asyncio.run(load_catalog(settings))), seed, seconds, visitors)
+    return make_plan(shelf(asyncio.run(load_catalog(settings))), seed, seconds, visitors)
 
 
-def _shelf(catalog: Catalog) -> Shelf:
+def shelf(catalog: Catalog) -> Shelf:
+    """Return every link that can be promoted, in the order of ids."""
     now = now_ms()
     links = sorted((link for link, _ in catalog.all(Link, now, now)), key=lambda link: link.id)
     offers = ((link, catalog.find(Offer, link.offer_id, now, now)) for link in links)

@@ -25,12 +25,16 @@ _SOON_MS = 30_000
 
 
 async def drain(
-    settings: Settings, home: Path, shipper: int, timeout_s: float, tell: Callable[[str], None]
+    settings: Settings,
+    home: Path,
+    shipper: int | None,
+    timeout_s: float,
+    tell: Callable[[str], None],
 ) -> None:
     """Wait until every lag is 0, no hold ends soon, the outbox is empty and the sink is done.
 
-    `shipper` is the admin port of one more shipper. Raises Refused after `timeout_s`, naming what
-    is left.
+    `shipper` is the admin port of one more shipper, if there is one. Raises Refused after
+    `timeout_s`, naming what is left.
     """
     started = told = time.monotonic()
     quiet = 0
@@ -47,10 +51,12 @@ async def drain(
     await wait_until_drained(settings, timeout_s)
 
 
-def _lags(home: Path, shipper: int) -> Sequence[str]:
+def _lags(home: Path, shipper: int | None) -> Sequence[str]:
     report = stack_report(home)
     left = [f"{one.name} has a lag of {one.lag}" for one in report.processes if one.lag]
     left += [f"{one.name} is not healthy" for one in report.processes if not one.healthy]
+    if shipper is None:
+        return left
     code, body = fetch(shipper, "/status")
     lag = json.loads(body)["lag"] if code == 200 else "unknown"
     return [*left, f"the second shipper has a lag of {lag}"] if lag else left

@@ -39,14 +39,14 @@ def read_extras(query: str) -> Extras:
     for pair in query.split("&", 40)[:40]:
         name, _, value = pair.partition("=")
         if name in _KNOWN and value:
-            text = unquote_plus(value).replace("\x00", "")[:TEXT_LIMIT]
+            text = value if value.isalnum() else unquote_plus(value).replace("\x00", "")
+            text = text[:TEXT_LIMIT]
             if text:
                 values[name] = text
     if not values:
         return NO_EXTRAS
-    sub = [values.get(name, "") for name in SUBS]
-    while sub and not sub[-1]:
-        sub.pop()
+    used = max((number for number, name in enumerate(SUBS, 1) if name in values), default=0)
+    sub = [values.get(name, "") for name in SUBS[:used]]
     return Extras(values, sub, values.get("source"), values.get("ref_id"))
 
 

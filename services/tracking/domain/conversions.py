@@ -10,8 +10,16 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from afflux.kernel.catalog import Advertiser, Approval, Offer
-from afflux.kernel.events import Authentication, Channel, Conversion, PartitionReason, Status
+from afflux.kernel.events import (
+    Authentication,
+    Channel,
+    Conversion,
+    Item,
+    PartitionReason,
+    Status,
+)
 from afflux.kernel.ids import conversion_key, derive
+from afflux.kernel.money import Money
 from afflux.kernel.token import ClickToken, TokenError, verify
 from afflux.kernel.types import AdvertiserId, Id16, Millis
 from services.tracking.domain.fields import Fields
@@ -58,34 +66,31 @@ def build_conversion(
         return error.refusal
 
 
+class _Details(Struct, frozen=True):
+    """What a report says beyond whose conversion it is."""
+
+    status: Status
+    money: Money | None
+    customer: Id16 | None
+    items: list[Item]
+    order_at: Millis
+    coupon: str | None
+    country: str | None
+    new_customer: bool | None
+
+
 def _build(
     fields: Fields, context: ReportContext, click: ClickToken | None, visitor_key: Id16 | None
 ) -> Conversion:
     click = click or read_click(fields, context)
-    goal = fields.required("goal", GOAL_LIMIT)
-    transaction_id = fields.text("txn_id", TXN_LIMIT)
-    if transaction_id is None and click is None:
-        raise RefusedError("field_missing", "txn_id or click_id is required", "txn_id")
+    goal, transaction_id, key = _identity(fields, context, click)
     offer_id = _offer_id(fields, context, click)
-    status = fields.choice("status", Status) or _default_status(context, offer_id, goal)
-    currency = fields.currency(context.advertiser.currency)
-    money = fields.money("amount", currency)
-    customer = fields.text("customer_id", 256)
-    customer_hash = customer and customer_key(
-        context.customer_secret, context.advertiser.id, customer
-    )
-    items = fields.items(currency)
-    order_at = fields.order_time("order_time", context.received_at)
-    coupon, country = fields.text("coupon", 64), fields.country("country")
-    new_customer = fields.boolean("new_customer")
-    key = conversion_key(
-        AdvertiserId(context.advertiser.id), goal, transaction_id, click.click_id if click else None
-    )
+    details = _details(fields, context, offer_id, goal)
     body_hash = fields.body_hash("conversion-body")
     visitor = click.visitor_key if click else visitor_key
     return Conversion(
         event_id=derive("conversion-event", key, body_hash),
-        occurred_at=context.received_at if order_at is None else order_at,
+        occurred_at=details.order_at,
         recorded_at=context.received_at,
         tenant_id=context.tenant_id,
         conversion_key=key,
@@ -100,19 +105,50 @@ def _build(
         click_offer_id=click.offer_id if click else None,
         click_link_id=click.link_id if click else None,
         clicked_at=click.clicked_at if click else None,
-        coupon=coupon,
-        customer_key=customer_hash or None,
-        new_customer=new_customer,
-        value_minor=money.minor if money else None,
-        currency=money.currency if money else None,
-        items=items,
-        country=country,
+        coupon=details.coupon,
+        customer_key=details.customer,
+        new_customer=details.new_customer,
+        value_minor=details.money.minor if details.money else None,
+        currency=details.money.currency if details.money else None,
+        items=details.items,
+        country=details.country,
         channel=context.channel,
         authentication=context.authentication,
-        status=status,
-        partition_reason=partition_reason(visitor, customer_hash or None),
+        status=details.status,
+        partition_reason=partition_reason(visitor, details.customer),
         edge_id=context.edge_id,
         journal_position=0,
+    )
+
+
+def _identity(
+    fields: Fields, context: ReportContext, click: ClickToken | None
+) -> tuple[str, str | None, Id16]:
+    """Return goal, transaction id and the conversion's key (law I1)."""
+    goal = fields.required("goal", GOAL_LIMIT)
+    transaction_id = fields.text("txn_id", TXN_LIMIT)
+    if transaction_id is None and click is None:
+        raise RefusedError("field_missing", "txn_id or click_id is required", "txn_id")
+    click_id = click.click_id if click else None
+    advertiser_id = AdvertiserId(context.advertiser.id)
+    return goal, transaction_id, conversion_key(advertiser_id, goal, transaction_id, click_id)
+
+
+def _details(fields: Fields, context: ReportContext, offer_id: int | None, goal: str) -> _Details:
+    currency = fields.currency(context.advertiser.currency)
+    customer = fields.text("customer_id", 256)
+    order_at = fields.order_time("order_time", context.received_at)
+    return _Details(
+        status=fields.choice("status", Status) or _default_status(context, offer_id, goal),
+        money=fields.money("amount", currency),
+        customer=customer_key(context.customer_secret, context.advertiser.id, customer)
+        if customer
+        else None,
+        items=fields.items(currency),
+        order_at=context.received_at if order_at is None else order_at,
+        coupon=fields.text("coupon", 64),
+        country=fields.country("country"),
+        new_customer=fields.boolean("new_customer"),
     )
 
 

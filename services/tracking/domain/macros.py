@@ -16,6 +16,11 @@ _SAFE = re.compile(r"[!-~]+")  # printable ASCII: no space, no CR, no LF
 MAX_URL = 2_000
 
 
+def encoded(value: str) -> str:
+    """Return a value as it stands in a URL."""
+    return value if value.isalnum() and value.isascii() else quote(value, safe="")
+
+
 class Template(Struct, frozen=True):
     """A URL cut at its macros: literal, macro, literal, ... beginning and ending with a literal."""
 
@@ -26,11 +31,22 @@ class Template(Struct, frozen=True):
         """Return the URL; a macro without a value becomes empty, each value is URL-encoded."""
         out = [self.literals[0]]
         for name, literal in zip(self.names, self.literals[1:], strict=True):
-            out.append(quote(values.get(name, ""), safe=""))
+            out.append(encoded(values.get(name, "")))
             out.append(literal)
         return "".join(out)
 
-    def expander(self) -> Callable[[str, Mapping[str, str] | None], str]:
+    def bind(self, values: Mapping[str, str]) -> Template:
+        """Return the template with these macros put in for good, the others left."""
+        literals, names = [self.literals[0]], []
+        for name, literal in zip(self.names, self.literals[1:], strict=True):
+            if name in values:
+                literals[-1] += encoded(values[name]) + literal
+            else:
+                names.append(name)
+                literals.append(literal)
+        return Template(tuple(literals), tuple(names))
+
+    def expander(self) -> Callable[[str, Mapping[str, str]], str]:
         """Return a fast function of (click id, other values), for the click path.
 
         A click id is base64url, which needs no encoding.
@@ -41,7 +57,7 @@ class Template(Struct, frozen=True):
         if self.names == ("click_id",):
             before, after = self.literals
             return lambda token, _values: before + token + after
-        return lambda token, values: self.expand({**(values or {}), "click_id": token})
+        return lambda token, values: self.expand({**values, "click_id": token})
 
 
 def parse_template(url: str) -> Template:

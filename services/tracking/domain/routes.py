@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from msgspec import Struct
 
-from afflux.kernel.catalog import Advertiser, Catalog, Link, Network, Offer, Partner, State
+from afflux.kernel.catalog import Advertiser, Catalog, Landing, Link, Network, Offer, Partner, State
 from afflux.kernel.types import Millis
-from services.tracking.domain.macros import parse_template
+from services.tracking.domain.macros import Template, parse_template
 
-Expander = Callable[[str, Mapping[str, str] | None], str]
+Expander = Callable[[str, Mapping[str, str]], str]
 _CHUNK = 200
 
 
 class Target(Struct, frozen=True):
-    """A landing: `upto` is the running sum of weights, `wants` says that macros need values."""
+    """A landing for one link: `upto` is the running sum of weights; `expand` takes the click id
+    and the partner's parameters."""
 
     landing_id: int
     upto: int
     expand: Expander
-    wants: bool
 
 
 class Route(Struct, frozen=True):
@@ -64,14 +64,14 @@ def build_routes(catalog: Catalog, at: Millis) -> Generator[None, None, Routes]:
     advertisers = {entity.id: entity for entity, _ in catalog.all(Advertiser, at, at)}
     offers = {entity.id: entity for entity, _ in catalog.all(Offer, at, at)}
     yield
-    targets = {offer_id: _targets(offer) for offer_id, offer in offers.items()}
+    landings = {offer_id: _landings(offer) for offer_id, offer in offers.items()}
     by_code: dict[str, Route] = {}
     for number, (link, _) in enumerate(catalog.all(Link, at, at)):
         offer = offers.get(link.offer_id)
         if offer is not None:
             advertiser = advertisers.get(offer.advertiser_id)
             reason = _reason(link, offer, partners.get(link.partner_id), advertiser)
-            by_code[link.code] = _route(link, offer, targets[offer.id], reason)
+            by_code[link.code] = _route(link, offer, landings[offer.id], reason)
         if number % _CHUNK == 0:
             yield
     network = catalog.find(Network, "0", at, at)
@@ -90,7 +90,10 @@ def routes_now(catalog: Catalog, at: Millis) -> Routes:
             return routes
 
 
-def _route(link: Link, offer: Offer, targets: tuple[Target, ...], reason: str | None) -> Route:
+def _route(
+    link: Link, offer: Offer, landings: Sequence[tuple[Landing, Template]], reason: str | None
+) -> Route:
+    targets = _targets(link, offer, landings)
     if reason is None and not targets:
         reason = "offer_paused"  # nothing to show is as good as paused
     return Route(
@@ -118,19 +121,35 @@ def _reason(
     return None
 
 
-def _targets(offer: Offer) -> tuple[Target, ...]:
+def _landings(offer: Offer) -> list[tuple[Landing, Template]]:
     """Leave out what `catalog apply` would have refused: a bad URL never becomes a redirect."""
-    out: list[Target] = []
-    upto = 0
+    out: list[tuple[Landing, Template]] = []
     for landing in offer.landings:
         try:
             template = parse_template(landing.url)
         except ValueError:
             continue
         if landing.weight > 0:
-            upto += landing.weight
-            wants = bool(set(template.names) - {"click_id"})
-            out.append(Target(landing.id, upto, template.expander(), wants))
+            out.append((landing, template))
+    return out
+
+
+def _targets(
+    link: Link, offer: Offer, landings: Sequence[tuple[Landing, Template]]
+) -> tuple[Target, ...]:
+    """Put in what is the same for every click on the link, so that a click does less."""
+    ids = {
+        "partner_id": str(link.partner_id),
+        "offer_id": str(offer.id),
+        "advertiser_id": str(offer.advertiser_id),
+        "link_id": str(link.id),
+    }
+    out: list[Target] = []
+    upto = 0
+    for landing, template in landings:
+        upto += landing.weight
+        bound = template.bind({**ids, "landing_id": str(landing.id)})
+        out.append(Target(landing.id, upto, bound.expander()))
     return tuple(out)
 
 
