@@ -1,6 +1,6 @@
 """Durable clicks a second on one core, beside an empty Granian RSGI application in the same run.
 
-    python bench/edge.py [--seconds 5] [--connections 64] [--rounds 3]
+    python bench/edge.py [--seconds 5] [--connections 256] [--rounds 3]
 
 Both servers run pinned to one core each in turn, the load generator (wrk, else a small client of
 our own) on another. Prints JSON: requests a second of both, their ratio, latency, and how many
@@ -110,7 +110,7 @@ def main() -> None:
     """Run the rounds and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     rounds = [one_round(args.seconds, args.connections) for _ in range(args.rounds)]

@@ -46,7 +46,9 @@ async def drain(settings: Settings, number: int) -> dict[str, float | int]:
     while analytics.status().get("starting") and not running.done():
         await asyncio.sleep(0.005)
     started, used = time.perf_counter(), time.process_time()
-    ends = {f"{p.topic}/{p.partition}": e for p, e in (await end_offsets(settings, [TOPIC])).items()}
+    ends = {
+        f"{p.topic}/{p.partition}": e for p, e in (await end_offsets(settings, [TOPIC])).items()
+    }
     while not running.done():
         at = analytics.status()["positions"]
         assert isinstance(at, dict)

@@ -99,9 +99,7 @@ REASONS: dict[str, Sentence] = {
     ),
     # payouts
     "conversion_accrued": Sentence("The conversion was accrued.", "Конверсия начислена."),
-    "partner_unknown": Sentence(
-        "The partner is not in the catalogue.", "Партнёра нет в каталоге."
-    ),
+    "partner_unknown": Sentence("The partner is not in the catalogue.", "Партнёра нет в каталоге."),
     "held_again": Sentence(
         "It is held again after its release.", "Снова удержано после освобождения."
     ),

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec.structs import replace
 
 from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import CatalogChange
@@ -17,6 +18,15 @@ from afflux.runtime.settings import Settings
 
 log = get_logger(__name__)
 _PART = TopicPartition(CatalogChange.topic, 0)
+
+
+def as_known(change: CatalogChange, appended_at: Millis) -> CatalogChange:
+    """Return the change as known from when it really was.
+
+    The topic's timestamps are the broker's (LogAppendTime). A change whose publication was late
+    stands in the log after the instant it claims; nobody knew it before it was appended.
+    """
+    return replace(change, recorded_at=max(change.recorded_at, appended_at))
 
 
 class CatalogFollower:
@@ -86,14 +96,14 @@ class CatalogFollower:
         while self._next < end:
             for records in (await consumer.getmany(_PART, timeout_ms=200)).values():
                 for record in records:
-                    self._take(record.offset, record.value)
+                    self._take(record.offset, record.value, Millis(record.timestamp))
                     self._next = record.offset + 1
 
-    def _take(self, offset: int, value: bytes | None) -> None:
+    def _take(self, offset: int, value: bytes | None, appended_at: Millis) -> None:
         try:
             event = self._codec.decode(CatalogChange.topic, value)
             assert isinstance(event, CatalogChange)
-            self.view.apply(event)
+            self.view.apply(as_known(event, appended_at))
         except (Undecodable, ValueError, msgspec.MsgspecError) as error:
             # It never passed `afflux catalog apply`; the sink keeps its bytes for people to see.
             log.error("catalog_change_unreadable", offset=offset, error=str(error))

@@ -19,7 +19,7 @@ from afflux.runtime import metrics
 from afflux.runtime.codec import Codec
 from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
-from afflux.runtime.topics import MAX_RECORD_BYTES
+from afflux.runtime.topics import MAX_LETTER_BYTES
 
 log = get_logger(__name__)
 _ATTEMPTS = 20
@@ -105,7 +105,7 @@ class Publisher:
                 compression_type="lz4",
                 linger_ms=2,
                 max_batch_size=262_144,
-                max_request_size=MAX_RECORD_BYTES,
+                max_request_size=MAX_LETTER_BYTES,
                 request_timeout_ms=10_000,
             )
             try:

@@ -66,7 +66,7 @@ class _Part:
 
 
 class Buffer:
-    """Collects records by partition; bounded, because what is full is stored before more is read."""
+    """Collects records by partition; bounded: what is full is stored before more is read."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -87,7 +87,7 @@ class Buffer:
         if not held.records:
             held.since = time.monotonic()
         held.records.extend(records)
-        held.size += sum(len(record.value or b"") for record in records)
+        held.size += _size(records)
 
     def ready(self, now: float) -> list[Batch]:
         """Return the batches to store now: repetitions, full ones, and those that waited."""
@@ -107,7 +107,7 @@ class Buffer:
             held.start = batch.end
             held.planned = None
             held.records = held.records[len(batch.records) :]
-            held.size = sum(len(record.value or b"") for record in held.records)
+            held.size = _size(held.records)
             held.since = time.monotonic()
 
     @property
@@ -129,8 +129,14 @@ class Buffer:
             end = held.planned.end
             within = [record for record in held.records if record.offset < end]
             return Batch(part, held.start, end, within, held.planned)
-        records = _within(held.records, self._limits)
+        records = held.records
+        if len(records) > self._limits.records or held.size > self._limits.bytes:
+            records = _within(records, self._limits)
         return Batch(part, held.start, records[-1].offset + 1, records, None)
+
+
+def _size(records: Iterable[ConsumerRecord]) -> int:
+    return sum(len(record.value) for record in records if record.value is not None)
 
 
 def _within(records: list[ConsumerRecord], limits: Limits) -> list[ConsumerRecord]:

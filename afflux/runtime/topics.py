@@ -10,11 +10,14 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from msgspec import Struct
 from msgspec.yaml import decode
 
+from afflux.kernel.events import DeadLetterRecord
 from afflux.runtime.paths import SCHEMAS
 from afflux.runtime.settings import Settings
 
 _DAY_MS = 86_400_000
 MAX_RECORD_BYTES = 2_000_000
+MAX_LETTER_BYTES = 2 * MAX_RECORD_BYTES
+"""A dead letter holds the largest record there can be, and says more."""
 
 
 class Topic(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +30,7 @@ class Topic(Struct, frozen=True, forbid_unknown_fields=True):
     schema: str
     owner: str
     key_column: str | None = None
+    timestamps: str = "CreateTime"
 
     def partition_count(self, settings: Settings) -> int:
         """Return how many partitions the topic is created with."""
@@ -74,7 +78,10 @@ def _new_topic(name: str, settings: Settings) -> NewTopic:
             "cleanup.policy": topic.cleanup,
             "retention.ms": str(topic.retention_ms),
             "retention.bytes": "-1",
-            "max.message.bytes": str(MAX_RECORD_BYTES),
+            "message.timestamp.type": topic.timestamps,
+            "max.message.bytes": str(
+                MAX_LETTER_BYTES if name == DeadLetterRecord.topic else MAX_RECORD_BYTES
+            ),
         },
     )
 

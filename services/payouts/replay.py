@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import Adjustment, Assessment, CatalogChange, LedgerEntry
+from afflux.kernel.types import Millis
+from afflux.runtime.catalog_follower import as_known
 from afflux.runtime.codec import Codec, Undecodable
 from afflux.runtime.log_reader import read_raw
 from afflux.runtime.loop import TopicPartition
@@ -140,9 +142,9 @@ async def read_catalog(settings: Settings, codec: Codec) -> Catalog:
     """Return the whole catalogue from its topic."""
     catalog = Catalog()
     async for raws in read_raw(settings, [CatalogChange.topic]):
-        for event in _decode(codec, CatalogChange.topic, raws):
+        for raw, event in zip(raws, _decode(codec, CatalogChange.topic, raws), strict=True):
             if isinstance(event, CatalogChange):
-                catalog.apply(event)
+                catalog.apply(as_known(event, Millis(raw.timestamp)))
     return catalog
 
 
