@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from afflux.runtime.codec import Codec
 from afflux.runtime.log_reader import end_offsets
@@ -38,23 +39,27 @@ async def publish(settings: Settings, number: int) -> None:
     await publisher.stop()
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Look every 10 ms whether the condition holds."""
+    while not condition():  # noqa: ASYNC110 - it is a status, not an event
+        await asyncio.sleep(0.01)
+
+
 async def drain(settings: Settings, number: int) -> dict[str, float | int]:
     """Store everything and return the rate, from the first turn to the last mark."""
     analytics = Analytics(settings, Limits())
     stop = asyncio.Event()
     running = asyncio.create_task(analytics.run(stop))
-    while analytics.status().get("starting") and not running.done():
-        await asyncio.sleep(0.005)
+    await until(lambda: running.done() or not analytics.status().get("starting"))
     started, used = time.perf_counter(), time.process_time()
-    ends = {
-        f"{p.topic}/{p.partition}": e for p, e in (await end_offsets(settings, [TOPIC])).items()
-    }
-    while not running.done():
+    ends = await end_offsets(settings, [TOPIC])
+
+    def drained() -> bool:
         at = analytics.status()["positions"]
         assert isinstance(at, dict)
-        if all(at.get(part, 0) >= end for part, end in ends.items()):
-            break
-        await asyncio.sleep(0.01)
+        return all(at.get(f"{p.topic}/{p.partition}", 0) >= end for p, end in ends.items())
+
+    await until(lambda: running.done() or drained())
     took, used = time.perf_counter() - started, time.process_time() - used
     stop.set()
     await running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from afflux.runtime import metrics
 from afflux.runtime.codec import Codec
@@ -43,14 +43,23 @@ class AnalyticsSink:
         """Store each batch once, whatever was stored of it before."""
         await self._bounds.plan(batches)
         good = bad = 0
-        for batch in batches:
-            rows = await asyncio.to_thread(self._rows, batch)
-            await self._warehouse.insert(inserts_of(batch, rows))
+        async for rows in self._stored(batches):
             good, bad = good + rows.good, bad + rows.bad
-            if rows.bad:
-                metrics.DROPPED.labels(self.name, "undecodable").inc(rows.bad)
-        await self._bounds.done(batches)
+        metrics.DROPPED.labels(self.name, "undecodable").inc(bad)
         self._limit.count(good, bad)
+
+    async def _stored(self, batches: Sequence[Batch]) -> AsyncIterator[Rows]:
+        """Yield the rows of each batch; the next is decoded while this one is inserted."""
+        decoding = asyncio.create_task(asyncio.to_thread(self._rows, batches[0]))
+        for place, batch in enumerate(batches):
+            rows = await decoding
+            if place + 1 < len(batches):
+                following = batches[place + 1]
+                decoding = asyncio.create_task(asyncio.to_thread(self._rows, following))
+            await self._warehouse.insert(inserts_of(batch, rows))
+            # One by one: a crash repeats what was under way, not the whole round.
+            await self._bounds.done([batch])
+            yield rows
 
     def _rows(self, batch: Batch) -> Rows:
         table = table_of(batch.part.topic)

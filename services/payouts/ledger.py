@@ -30,7 +30,6 @@ async def instruct_payout(
         payout, transfer = transitions.instruct(partner_id, period, currency, amount, balance, at)
         await ledger.write_payout(db, payout, at)
         await ledger.append(db, [transfer], chains)
-    await db.commit()
     return payout
 
 
@@ -43,5 +42,4 @@ async def end_payout(db: Db, payout_id: bytes, *, paid: bool, at: Millis, chains
         payout, transfer = (transitions.settle if paid else transitions.fail)(known, at)
         await ledger.write_payout(db, payout, at)
         await ledger.append(db, [transfer], chains)
-    await db.commit()
     return payout

@@ -13,10 +13,11 @@ from afflux.runtime.codec import Codec
 from afflux.runtime.pg import connect_async
 from afflux.runtime.producer import Publisher
 from afflux.runtime.settings import Settings
-from services.payouts.queries import ledger
+from services.payouts.queries import ledger, steps
 from services.payouts.queries.steps import Db
 
 PER_CHAIN = 1_000
+TRANSACTION_S = 120
 
 
 class Relay:
@@ -33,12 +34,11 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set; raises what Kafka or PostgreSQL do not get over."""
         db = await connect_async(self._settings.postgres, autocommit=True)
+        await steps.bound(db, TRANSACTION_S)
         await self._publisher.start()
         try:
             while not stop.is_set():
-                if not self._leading:
-                    self._leading = await ledger.try_relay_lock(db)
-                if not self._leading or not await self.relay_once(db):
+                if not await self.relay_once(db):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), self._settings.poll_ms / 1000)
         finally:
@@ -46,12 +46,18 @@ class Relay:
             await db.close()
 
     async def relay_once(self, db: Db) -> int:
-        """Publish what is there, up to PER_CHAIN entries of each chain; return how many."""
-        entries = await ledger.unpublished(db, PER_CHAIN)
-        if entries:
-            await self._publisher.publish(entries)
-            await ledger.mark_published(db, entries)
-            self._sent += len(entries)
+        """Publish what is there, up to PER_CHAIN entries of each chain; return how many.
+
+        The lock lives as long as the transaction, and the server ends that one in time, so that a
+        frozen relay does not keep the others from working.
+        """
+        async with db.transaction():
+            self._leading = await ledger.try_relay_lock(db)
+            entries = await ledger.unpublished(db, PER_CHAIN) if self._leading else []
+            if entries:
+                await self._publisher.publish(entries)
+                await ledger.mark_published(db, entries)
+        self._sent += len(entries)
         return len(entries)
 
     def status(self) -> dict[str, object]:

@@ -29,6 +29,7 @@ from services.payouts.relay import Relay
 from services.payouts.waking import Waking
 
 STAGE = "payouts"
+TRANSACTION_S = 15
 
 
 class CatalogSource(Protocol):
@@ -76,10 +77,10 @@ class PayoutsStage:
             raise RuntimeError(f"a partition of both topics needs one owner; missing: {missing}")
         if self._db is None:
             self._db = await connect_async(self._settings.postgres)
+            await steps.bound(self._db, TRANSACTION_S)
             await self._catalogue.start()
         async with self._db.transaction():
             owned = await steps.own(self._db, sorted(numbers))
-        await self._db.commit()
         self._owned = {one.partition: one for one in owned}
         self._taken = []
         self._waking.restart()
@@ -108,7 +109,6 @@ class PayoutsStage:
             plan = self._plan(facts, woken, as_of)
             keys = {key for step in plan for key in touched(facts.get(step.partition, []), step)}
             standings = await steps.load(db, sorted(keys)) if keys else {}
-        await db.commit()
         self._known = set(standings)
         self._taken = [
             Taken(step, take(step, facts.get(step.partition, []), standings, self._world))
@@ -129,7 +129,6 @@ class PayoutsStage:
             await self._store(db, taken)
             transfers = [t for one in taken for t in one.result.transfers]
             await ledger.append(db, transfers, self._settings.topic_partitions)
-        await db.commit()
         for move in moves:
             self._owned[move.after.partition] = move.after
 

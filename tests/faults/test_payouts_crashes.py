@@ -17,6 +17,7 @@ from afflux.runtime.producer import Publisher
 from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
 from services.payouts.process import TOPICS
+from services.payouts.queries import audit
 from services.payouts.queries.steps import Db
 from services.payouts.verify import verify_ledger
 from tests.conftest import StackMaker
@@ -30,7 +31,9 @@ PACE_S = 0.05
 
 
 async def _publish_catalogue(publisher: Publisher) -> None:
+    """Publish the catalogue; it is known from when the broker appended it."""
     await publisher.publish([change(entity) for entity in demo_entities()])
+    await asyncio.sleep(PACE_S)
 
 
 async def _publish_slowly(
@@ -93,10 +96,10 @@ async def _crash(stack: Stack, db: Db, kills: int, seed: int) -> None:
 
 async def _run(stack: Stack, kills: int, seed: int) -> None:
     settings, codec, done = stack.settings, Codec.load(), asyncio.Event()
-    log = facts(3_000 + 1_000 * kills, seed, at=now_ms())
     publisher = Publisher(settings, codec, "test")
     await publisher.start()
     await _publish_catalogue(publisher)
+    log = facts(3_000 + 1_000 * kills, seed, at=now_ms())
     async with database(settings.postgres) as db:
         publishing = asyncio.create_task(_publish_slowly(publisher, log, done))
         await _crash(stack, db, kills, seed)
@@ -108,7 +111,7 @@ async def _run(stack: Stack, kills: int, seed: int) -> None:
         for event in log:
             book.take(event)
         book.wake(now_ms() + DAY)  # past the holds of 3 s, not past those of 30 days
-        assert await balances(db) == book.balances
+        assert await balances(db) == book.balances, await audit.counts(db)
     report = await verify_ledger(settings)
     assert [check for check in report.checks if not check.ok] == []
     assert report.unpublished == 0
@@ -155,9 +158,10 @@ async def test_L6_a_frozen_owner_that_wakes_up_writes_nothing(make_stack: StackM
     async def steps(db: Db) -> int:
         return await _number(db, "SELECT sum(epoch) FROM payouts.partitions")
 
-    log, publisher = facts(2_000, 3, at=now_ms()), Publisher(settings, Codec.load(), "test")
+    publisher = Publisher(settings, Codec.load(), "test")
     await publisher.start()
     await _publish_catalogue(publisher)
+    log = facts(2_000, 3, at=now_ms())
     async with database(settings.postgres) as db:
         publishing = asyncio.create_task(_publish_slowly(publisher, log, asyncio.Event()))
         await _until(lambda: _worked(db), "a first step")

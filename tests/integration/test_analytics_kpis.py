@@ -55,7 +55,7 @@ from tests.support.warehouses import fill, inserts, open_warehouse, sent
 
 D = Dimension
 CODEC = Codec.load()
-WORLD = world(1500, seed=11)
+WORLD = world(600, seed=11)
 ALL = chosen("all", for_partner=False)
 
 
@@ -240,7 +240,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     where=TREES,
     by=st.lists(st.sampled_from(EVERYWHERE), unique=True, max_size=2),

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from afflux.runtime.clickhouse import open_clickhouse
 from afflux.runtime.codec import Codec
 from afflux.runtime.migrate import EditedHistory, migrate_clickhouse
 from afflux.runtime.paths import SCHEMAS
@@ -193,16 +192,18 @@ async def test_K4_the_reader_cannot_write_nor_reach_the_host(
         await warehouse.query(sql)
 
 
-def test_edited_migrations_are_refused(tmp_path: Path) -> None:
+async def test_edited_migrations_are_refused(warehouse: Warehouse, tmp_path: Path) -> None:
     folder = tmp_path / "sql"
     shutil.copytree(SCHEMAS / "clickhouse", folder)
-    client = open_clickhouse(f"chdb://{tmp_path}/store")
-    try:
-        assert migrate_clickhouse(client, folder)
-        assert migrate_clickhouse(client, folder) == []
-        first = sorted(folder.iterdir())[0]
-        first.write_text(first.read_text() + "-- edited\n")
-        with pytest.raises(EditedHistory, match=first.name):
-            migrate_clickhouse(client, folder)
-    finally:
-        client.close()
+    writer = warehouse._writer
+    assert writer is not None
+    assert migrate_clickhouse(writer, folder) == []
+    first, *_, last = sorted(folder.iterdir())
+    text = first.read_text()
+    first.write_text(text + "-- edited\n")
+    with pytest.raises(EditedHistory, match=first.name):
+        migrate_clickhouse(writer, folder)
+    first.write_text(text)
+    last.unlink()
+    with pytest.raises(EditedHistory, match=last.name):
+        migrate_clickhouse(writer, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
@@ -19,12 +18,11 @@ from services.analytics.domain.filters import (
     parse_where,
     restricted,
 )
-from services.analytics.domain.kpis import BY_NAME, KPIS, chosen, markdown
+from services.analytics.domain.kpis import BY_NAME, KPIS, chosen
 from services.analytics.domain.query import Query, compile_query
 from services.analytics.domain.report import FactRows, table
 
 D = Dimension
-README = Path(__file__).parents[2] / "services" / "analytics" / "README.md"
 CLICKS = FactRows((D.PARTNER,), {(1,): {"clicks_gross": 4, "clicks_invalid": 1}})
 
 
@@ -111,9 +109,7 @@ def test_conditions_are_read_as_they_are_written() -> None:
     assert parse_where(["sub1=a=b"]) == Every((Is(D.SUB1, ("a=b",)),))
 
 
-@pytest.mark.parametrize(
-    "text", ["partner", "partner=x", "nobody=1", "partner=99999999999999999999"]
-)
+@pytest.mark.parametrize("text", ["partner", "partner=x", "nobody=1", "partner=9" + "0" * 19])
 def test_a_condition_without_meaning_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(Refusal, match=r"\w+ \w+"):
         parse_condition(text)
@@ -140,7 +136,3 @@ def test_K4_no_value_ever_stands_in_the_sql() -> None:
 def test_a_query_without_meaning_is_refused(query: Query) -> None:
     with pytest.raises(Refusal):
         compile_query(query)
-
-
-def test_the_readme_shows_the_kpis_as_they_are_defined() -> None:
-    assert markdown() in README.read_text()

@@ -125,8 +125,8 @@ async def write_payout(db: Db, payout: Payout, at: int) -> None:
 
 
 async def try_relay_lock(db: Db) -> bool:
-    """Become the one relay of this database, for the life of the connection."""
-    cursor = await db.execute("SELECT pg_try_advisory_lock(%s)", (RELAY_LOCK,))
+    """Be the one relay of this database until the transaction ends; False: another one is."""
+    cursor = await db.execute("SELECT pg_try_advisory_xact_lock(%s)", (RELAY_LOCK,))
     row = await cursor.fetchone()
     return bool(row and row[0])
 

@@ -45,6 +45,16 @@ class Advance(Struct, frozen=True):
     step: Step | None
 
 
+async def bound(db: Db, seconds: int) -> None:
+    """Let the server end every transaction of this connection that takes longer.
+
+    An owner that is frozen in the middle of one would keep its locks, and so keep the next owner
+    from taking over, for as long as it is frozen.
+    """
+    await db.execute("SELECT set_config('transaction_timeout', %s, false)", (f"{seconds}s",))
+    await db.commit()
+
+
 async def own(db: Db, partitions: Sequence[int]) -> list[Owned]:
     """Take these partitions over: the epoch grows, so that an earlier owner's write fails."""
     cursor = await db.execute(
