@@ -18,6 +18,7 @@ from tests.analytics_samples import world
 from tests.conftest import StackMaker
 
 _LOAD = 2_000
+CODEC = Codec.load()
 NO_WHOLE_HOUR = "2100-01-01T00:00:00.001"
 
 
@@ -27,11 +28,14 @@ async def test_K1_K2_kill_at_random_instants_loses_and_doubles_nothing(
 ) -> None:
     stack = make_stack(["analytics"])
     rng = random.Random(kills)
-    load = asyncio.create_task(_load(stack.settings, kills))
-    for _ in range(kills):
-        await asyncio.sleep(rng.uniform(0.2, 3.0))
+    publisher = Publisher(stack.settings, CODEC, "test")
+    await publisher.start()
+    for number in range(kills):
+        load = asyncio.create_task(_load(publisher, number))
+        await asyncio.sleep(rng.uniform(0.2, 2.5))
         await asyncio.to_thread(_kill, stack)
-    await load
+        await load
+    await publisher.stop()
     report = await compare_with_log(stack.settings, timeout_s=60)
     assert report.clean, [mismatch.text() for mismatch in report.mismatches]
     assert sum(topic.kafka.count for topic in report.topics) >= kills * _LOAD
@@ -44,17 +48,14 @@ def _kill(stack: Stack) -> None:
     stack.start_process("analytics")
 
 
-async def _load(settings: Settings, rounds: int) -> None:
-    """Publish a world for each kill, with a few records that nobody can decode."""
-    codec = Codec.load()
-    publisher = Publisher(settings, codec, "test")
-    await publisher.start()
-    for number in range(rounds):
-        await publisher.publish(world(_LOAD, seed=number))
-        await publisher.publish_raw(
-            [Raw("tracking.clicks", b"k", b"junk"), Raw("fraud.assessments", b"k", None)]
-        )
-    await publisher.stop()
+async def _load(publisher: Publisher, number: int) -> None:
+    """Publish a world, with a few records that nobody can decode in its middle."""
+    events = world(_LOAD, seed=number)
+    await publisher.publish(events[:_LOAD])
+    await publisher.publish_raw(
+        [Raw("tracking.clicks", b"k", b"junk"), Raw("fraud.assessments", b"k", None)]
+    )
+    await publisher.publish(events[_LOAD:])
 
 
 async def _clicks(settings: Settings, **asked: str) -> list[object]:

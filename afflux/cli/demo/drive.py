@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx
+import aiohttp
+from msgspec import Struct
 from msgspec.structs import replace
+from yarl import URL
 
 from afflux.cli.demo.plan import Action, Adjust, Again, Report, Story, Visit, Wait
 from afflux.cli.demo.reports import Sender, Wire
 
 _TOKEN_LENGTH = 60  # no other value in the demo's landing URLs is as long as a click id
 _AT_ONCE = 64
+
+
+class Answer(Struct, frozen=True):
+    """What an edge said."""
+
+    status: int
+    location: str
+    cookies: dict[str, str]
+    body: bytes
 
 
 class Answers:
@@ -37,12 +49,12 @@ class Driver:
         self._edges = edges
         self._sender = sender
         self._room = asyncio.Semaphore(_AT_ONCE)
-        limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
-        self._client = httpx.AsyncClient(limits=limits, timeout=20, follow_redirects=False)
+        self._client: aiohttp.ClientSession | None = None
 
     async def play(self, stories: Sequence[Story], tell: Callable[[float], None]) -> None:
         """Play all stories at their times; `tell` hears how many seconds have passed."""
         started = time.monotonic()
+        self._client = _session()
 
         async def one(story: Story) -> None:
             await asyncio.sleep(max(0, story.start_s - (time.monotonic() - started)))
@@ -53,7 +65,7 @@ class Driver:
             await asyncio.wait(pending, timeout=1)
             tell(time.monotonic() - started)
         await asyncio.gather(*tasks)
-        await self._client.aclose()
+        await self._client.close()
 
     async def _tell_story(self, story: Story) -> None:
         self.answers.stories[story.name] += 1
@@ -83,11 +95,11 @@ class Driver:
         if answer is None:
             return None
         cookies.update(answer.cookies)
-        if answer.status_code != 302:
-            self.answers.failures.append(f"{target} was answered {answer.status_code}")
+        if answer.status != 302:
+            self.answers.failures.append(f"{target} was answered {answer.status}")
             return None
         self.answers.counts["clicks"] += 1
-        values = parse_qsl(urlsplit(answer.headers["location"]).query)
+        values = parse_qsl(urlsplit(answer.location).query)
         return next((value for _, value in values if len(value) >= _TOKEN_LENGTH), None)
 
     async def _report(
@@ -110,7 +122,7 @@ class Driver:
         answer = await self._send(edge, wire)
         if answer is None:
             return
-        told = answer.json()
+        told = json.loads(answer.body)
         match told.get("status"):
             case "accepted":
                 self.answers.counts[kind] += 1
@@ -118,14 +130,30 @@ class Driver:
                 self.answers.counts["repeats"] += 1
             case _:
                 self.answers.counts["rejections"] += 1
-                self.answers.refusals[f"{answer.status_code} {told.get('reason')}"] += 1
+                self.answers.refusals[f"{answer.status} {told.get('reason')}"] += 1
 
-    async def _send(self, edge: str, wire: Wire) -> httpx.Response | None:
+    async def _send(self, edge: str, wire: Wire) -> Answer | None:
+        assert self._client is not None
         async with self._room:
             try:
-                return await self._client.request(
-                    wire.method, edge + wire.target, content=wire.body, headers=wire.headers
-                )
-            except httpx.HTTPError as error:
+                async with self._client.request(
+                    wire.method,
+                    URL(edge + wire.target, encoded=True),  # as it was signed
+                    data=wire.body or None,
+                    headers=wire.headers,
+                    allow_redirects=False,
+                ) as answer:
+                    cookies = {name: morsel.value for name, morsel in answer.cookies.items()}
+                    location = answer.headers.get("location", "")
+                    return Answer(answer.status, location, cookies, await answer.read())
+            except (aiohttp.ClientError, TimeoutError) as error:
                 self.answers.failures.append(f"{wire.method} {wire.target}: {error!r}")
                 return None
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=_AT_ONCE),
+        timeout=aiohttp.ClientTimeout(total=20),
+        cookie_jar=aiohttp.DummyCookieJar(),  # each visitor brings its own cookies
+    )
