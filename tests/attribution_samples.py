@@ -30,7 +30,7 @@ from services.attribution.process import Arrival, Policy, Process
 from services.attribution.state import State
 from services.attribution.table import Table
 
-T0 = 1_760_000_000_000
+T0 = 2_000_000_000_000  # after any test: a change counts as known once it was appended
 HOUR = 3_600_000
 WINDOW_S = 3_600
 POLICY = Policy(grace_ms=24 * HOUR, wait_ms=30_000)

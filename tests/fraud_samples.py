@@ -26,7 +26,7 @@ from afflux.kernel.ids import derive, ulid
 from afflux.kernel.types import Millis
 from afflux.runtime.record import Record
 
-T0 = 1_760_000_000_000
+T0 = 2_000_000_000_000  # after any test: a change counts as known once it was appended
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/126.0.0.0 Safari/537.36"

@@ -225,7 +225,7 @@ class Loop:
             partition_assignment_strategy=(RangePartitionAssignor,),
             max_partition_fetch_bytes=4 << 20,
             fetch_max_wait_ms=min(self._settings.poll_ms, 100),
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
             max_poll_interval_ms=300_000,
         )

@@ -17,6 +17,7 @@ from services.attribution.process import Policy
 from services.attribution.table import MemoryTable
 from tests.attribution_samples import (
     HOUR,
+    T0,
     TOPICS,
     Log,
     Take,
@@ -53,7 +54,7 @@ def logs(draw: st.DrawFn) -> Log:
     log = Log(draw(clicks_of()))
     judged: set[bytes] = set()
     for offset, each in enumerate(log.clicks):
-        at = each.recorded_at - 1_760_000_000_000 + draw(st.sampled_from([0, 0, 5 * HOUR]))
+        at = each.recorded_at - T0 + draw(st.sampled_from([0, 0, 5 * HOUR]))
         if each.click_id not in judged and draw(st.booleans()):
             log.flags.append(flag(each, offset, recorded_at=at))
         judged.add(each.click_id)

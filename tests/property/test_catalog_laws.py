@@ -33,8 +33,10 @@ from afflux.runtime.yaml_document import parse_document
 
 FAR = Millis(2**62)
 ids = st.integers(1, 4)
-names = st.text(min_size=1, max_size=20).filter(lambda t: t.isprintable() and t == t.strip())
+syllables = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=9)
+names = st.lists(syllables, min_size=1, max_size=2).map(" ".join)
 words = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,8}", fullmatch=True)
+codes = st.from_regex(r"[A-Za-z0-9_-]{1,9}", fullmatch=True)
 currencies = st.sampled_from(["EUR", "USD", "JPY", "KWD"])
 seconds = st.integers(0, 400 * 86_400)
 states = st.sampled_from(State)
@@ -89,7 +91,7 @@ entities: st.SearchStrategy[Entity] = st.one_of(
     ),
     st.builds(Partner, id=ids, name=names, group=st.none() | words, currency=currencies),
     offers,
-    st.builds(Link, id=ids, code=words, partner_id=ids, offer_id=ids, status=states),
+    st.builds(Link, id=ids, code=codes, partner_id=ids, offer_id=ids, status=states),
     st.builds(
         CommissionRule,
         id=words,
