@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastavro
 import msgspec
-import polars as pl
 
 from afflux.kernel.events import BY_TOPIC, Event
-from afflux.runtime.avro_block import Block, BlockWriter
 from afflux.runtime.schemas import Registry, Schema, registry
 from afflux.runtime.topics import load_topics
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from afflux.runtime.avro_block import BlockWriter
 
 _FRAME = 5
 _FAST_FROM = 8  # below this many values a block costs more than it saves
@@ -101,6 +104,9 @@ class Codec:
         newest = self._schemas.newest[BY_TOPIC[topic]]
         if first[:_FRAME] != self._frames[newest.event]:
             return None
+        # Only those who read hot topics pay for loading polars.
+        from afflux.runtime.avro_block import Block, BlockWriter  # noqa: PLC0415
+
         writer = self._blocks.get(newest.schema_id)
         if writer is None:
             writer = self._blocks[newest.schema_id] = BlockWriter(newest, column)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from afflux.runtime import pg
-from afflux.runtime.clickhouse import Client
 from afflux.runtime.paths import SCHEMAS
+
+if TYPE_CHECKING:
+    from afflux.runtime.clickhouse import Client
 
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK = 0x61666C7578  # "aflux": one migrator at a time in one database

@@ -130,7 +130,8 @@ def _java() -> str:
 def _format_once(files: KafkaFiles, base: list[str]) -> None:
     if (files.data / "meta.properties").exists():
         return
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # A leading "-" would be read as an option; "A" is as good a start as any.
+    cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
     tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(files.properties)]
     done = subprocess.run([*base, *tool], capture_output=True, text=True, check=False)
     if done.returncode != 0:
