@@ -1,7 +1,7 @@
 """`make bench`: every benchmark in a process of its own, one after the other.
 
-Each prints one JSON line; all of them, with facts about the machine, go to bench/results. Look at
-the ratios: the machine that ran them is shared and noisy.
+Each prints one JSON object; all of them, with facts about the machine, go to bench/results. Look
+at the ratios: the machine that ran them is shared and noisy.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def _run(name: str) -> object:
     command = [sys.executable, "-m", f"bench.{name}"]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.PIPE, timeout=_LIMIT_S, check=False
+            command, cwd=ROOT, capture_output=True, text=True, timeout=_LIMIT_S, check=False
         )
     except subprocess.TimeoutExpired:
         print(f"  not done after {_LIMIT_S} s", file=sys.stderr)
         return None
-    lines = done.stdout.decode().strip().splitlines()
-    if done.returncode != 0 or not lines:
-        print(f"  failed with {done.returncode}", file=sys.stderr)
+    text = done.stdout[done.stdout.find("{") :]
+    if done.returncode != 0 or not text:
+        print(f"  failed with {done.returncode}: {done.stderr[-1000:]}", file=sys.stderr)
         return None
-    return {**json.loads(lines[-1]), "took_s": round(time.monotonic() - started, 1)}
+    return {**json.loads(text), "took_s": round(time.monotonic() - started, 1)}
 
 
 def _machine() -> dict[str, object]:
