@@ -89,9 +89,7 @@ def replay_letters(
         list[str] | None, typer.Argument(metavar="ID...", help="Ids, or how they begin.")
     ] = None,
     home: Home = None,
-    every: Annotated[bool, typer.Option("--all", help="All that --topic and --reason leave.")] = (
-        False
-    ),
+    every: Annotated[bool, typer.Option("--all", help="All --topic and --reason leave.")] = False,
     topic: Topic = None,
     reason: Reason = None,
     file: Annotated[

@@ -7,11 +7,12 @@ click: scheme and host are fixed text, values are percent-encoded, unknown macro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+SUBS = tuple(f"sub{number}" for number in range(1, 11))
 MACROS: frozenset[str] = frozenset(
     {
         "click_id",
@@ -26,7 +27,7 @@ MACROS: frozenset[str] = frozenset(
         "random",
         "country",
         "device",
-        *(f"sub{number}" for number in range(1, 11)),
+        *SUBS,
     }
 )
 """What may stand in braces in a landing URL.
@@ -41,6 +42,13 @@ MAX_URL = 2_000
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\"<>\\^`|]")
 _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$")
+
+
+def encoded(value: str) -> str:
+    """Return a value as it stands in a URL."""
+    if value.isalnum() and value.isascii():
+        return value
+    return quote(value, safe="", errors="replace")
 
 
 class MacroError(ValueError):
@@ -61,9 +69,33 @@ class Template(Struct, frozen=True):
         """
         parts = [self.literals[0]]
         for name, literal in zip(self.names, self.literals[1:], strict=True):
-            parts.append(quote(values.get(name, ""), safe="", errors="replace"))
+            parts.append(encoded(values.get(name, "")))
             parts.append(literal)
         return "".join(parts)
+
+    def bind(self, values: Mapping[str, str]) -> Template:
+        """Return the template with these macros put in for good, the others left."""
+        literals, names = [self.literals[0]], []
+        for name, literal in zip(self.names, self.literals[1:], strict=True):
+            if name in values:
+                literals[-1] += encoded(values[name]) + literal
+            else:
+                names.append(name)
+                literals.append(literal)
+        return Template(self.url, tuple(literals), tuple(names))
+
+    def expander(self) -> Callable[[str, Mapping[str, str]], str]:
+        """Return a fast function of (click id, other values), for the click path.
+
+        A click id is base64url, which needs no encoding.
+        """
+        if not self.names:
+            fixed = self.literals[0]
+            return lambda _token, _values: fixed
+        if self.names == ("click_id",):
+            before, after = self.literals
+            return lambda token, _values: before + token + after
+        return lambda token, values: self.render({**values, "click_id": token})
 
 
 def compile_template(url: str) -> Template:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
@@ -28,6 +27,7 @@ from afflux.runtime.deadletters import DeadLetterLimit, dead_letter
 from afflux.runtime.log import get_logger
 from afflux.runtime.producer import Publisher
 from afflux.runtime.progress import Progress
+from afflux.runtime.rebalance import Listener
 from afflux.runtime.record import Record
 from afflux.runtime.settings import Settings
 
@@ -59,19 +59,6 @@ class Stage(Protocol):
         ...
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Opens and closes state between batches, never during one."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._loop.on_revoked(sorted(revoked))
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._loop.on_assigned(sorted(assigned))
-
-
 class Loop:
     """Runs one stage until told to stop, or until something unexpected stops it."""
 
@@ -95,7 +82,7 @@ class Loop:
         consumer = self._consumer = self._new_consumer()
         try:
             await consumer.start()
-            consumer.subscribe(self._stage.topics, listener=_Listener(self))
+            consumer.subscribe(self._stage.topics, listener=Listener(self))
             while not stop.is_set():
                 await self._turn(consumer)
         finally:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from msgspec import Struct
@@ -22,6 +21,7 @@ from msgspec import Struct
 from afflux.runtime import metrics
 from afflux.runtime.log import get_logger
 from afflux.runtime.progress import Progress
+from afflux.runtime.rebalance import Listener
 from afflux.runtime.settings import Settings
 from afflux.runtime.sink_buffer import Batch, Buffer, Limits, Planned
 
@@ -57,19 +57,6 @@ class Sink(Protocol):
         ...
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Changes owners between batches, never during one."""
-
-    def __init__(self, loop: SinkLoop) -> None:
-        self._loop = loop
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._loop.on_revoked(sorted(revoked))
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._loop.on_assigned(sorted(assigned))
-
-
 class SinkLoop:
     """Runs one sink until told to stop.
 
@@ -96,7 +83,7 @@ class SinkLoop:
         try:
             await consumer.start()
             if self._shared:
-                consumer.subscribe(self._sink.topics, listener=_Listener(self))
+                consumer.subscribe(self._sink.topics, listener=Listener(self))
             else:
                 parts = await _all_partitions(consumer, self._sink.topics)
                 consumer.assign(parts)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afflux.kernel.events import Conversion
+from afflux.kernel.macros import compile_template
 from services.tracking.domain.clicks import read_extras, read_visitor
 from services.tracking.domain.conversions import build_conversion
 from services.tracking.domain.entries import Kind
-from services.tracking.domain.macros import parse_template
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params
 from services.tracking.domain.signature import compute, matches, message, redact
@@ -43,7 +43,7 @@ def test_T4_a_macro_value_is_one_parameter_whatever_it_holds(value: str) -> None
         value.encode()
     except UnicodeEncodeError:
         return
-    url = parse_template("https://shop.example/p?a=1&s={sub1}&z=2").expand({"sub1": value})
+    url = compile_template("https://shop.example/p?a=1&s={sub1}&z=2").render({"sub1": value})
     parts = urlsplit(url)
     found = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True)
     assert (parts.netloc, parts.path) == ("shop.example", "/p")
@@ -54,10 +54,10 @@ def test_T4_a_macro_value_is_one_parameter_whatever_it_holds(value: str) -> None
 @given(st.text(max_size=300))
 def test_S1_a_template_is_accepted_or_refused_never_crashes(url: str) -> None:
     try:
-        template = parse_template(url)
+        template = compile_template(url)
     except ValueError:
         return
-    assert urlsplit(template.expand({})).scheme in ("http", "https")
+    assert urlsplit(template.render({})).scheme in ("http", "https")
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), values))

@@ -8,13 +8,13 @@ import pytest
 
 from afflux.kernel.catalog import Landing, Link, Offer
 from afflux.kernel.events import Click, ClickOutcome
+from afflux.kernel.macros import compile_template
 from afflux.kernel.token import verify
 from afflux.kernel.types import Millis
 from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.agents import UNKNOWN
 from services.tracking.domain.clicks import read_extras, read_visitor, visitor_cookie
 from services.tracking.domain.entries import decode, to_event
-from services.tracking.domain.macros import parse_template
 from services.tracking.domain.privacy import ip_day_key, ip_parts, split_referrer
 from services.tracking.domain.routes import routes_now
 from tests.tracking_samples import CLICK_KEYS, ENTITIES, NOW, SALE, SECRET, catalog
@@ -163,7 +163,7 @@ def test_T4_nothing_in_a_request_changes_where_it_leads() -> None:
 )
 def test_T4_a_bad_landing_url_is_refused_with_a_sentence(url: str) -> None:
     with pytest.raises(ValueError, match=r".{15}"):
-        parse_template(url)
+        compile_template(url)
 
 
 def test_T4_a_bad_landing_url_never_becomes_a_redirect() -> None:

@@ -8,8 +8,8 @@ from urllib.parse import unquote_plus
 from msgspec import Struct
 
 from afflux.kernel.events import Click, ClickOutcome
+from afflux.kernel.macros import SUBS
 from afflux.kernel.types import Id16, Millis
-from services.tracking.domain.macros import SUBS
 from services.tracking.domain.refusal import Refusal
 
 TEXT_LIMIT = 255

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from msgspec import Struct
 
 from afflux.kernel.catalog import Advertiser, Catalog, Landing, Link, Network, Offer, Partner, State
+from afflux.kernel.macros import Template, compile_template
 from afflux.kernel.types import Millis
-from services.tracking.domain.macros import Template, parse_template
 
 Expander = Callable[[str, Mapping[str, str]], str]
 _CHUNK = 200
@@ -126,7 +126,7 @@ def _landings(offer: Offer) -> list[tuple[Landing, Template]]:
     out: list[tuple[Landing, Template]] = []
     for landing in offer.landings:
         try:
-            template = parse_template(landing.url)
+            template = compile_template(landing.url)
         except ValueError:
             continue
         if landing.weight > 0:
@@ -157,6 +157,6 @@ def _fallback(url: str | None) -> str | None:
     if url is None:
         return None
     try:
-        return parse_template(url).expand({})
+        return compile_template(url).render({})
     except ValueError:
         return None
