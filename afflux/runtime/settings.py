@@ -24,9 +24,6 @@ class Settings(BaseSettings):
     clickhouse: str = Field(
         "", description="clickhouse-connect DSN; chdb:///path embeds the engine"
     )
-    schema_registry_url: str = Field(
-        "", description="Confluent registry; empty: schemas/registry.json"
-    )
     topic_partitions: int = Field(4, description="partitions of co-partitioned topics when created")
     topic_replication: int = Field(1, description="replication factor when topics are created")
 
