@@ -25,7 +25,9 @@ from afflux.runtime.supervise.stack import ENGINES, Stack
 from tests.support.engines import Engines, running_engines, temporary_database, temporary_home
 from tests.support.purity import pure
 
-FULL = os.environ.pop("AFFLUX_TEST_PROFILE", "short") == "full"
+FULL = os.environ.get("AFFLUX_TEST_PROFILE", "short") == "full"
+# A broker that lives for seconds never earns back what the optimising compiler costs.
+os.environ.setdefault("AFFLUX_KAFKA_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 ORDER = ("unit", "property", "contract", "replay", "integration", "e2e", "faults")
 PURE = ("unit", "property")
 HERE = Path(__file__).parent

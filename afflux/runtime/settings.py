@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".afflux"), description="folder of all local state")
     tenant_id: int = Field(0, description="tenant written into every event")
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma separated")
+    kafka_java_options: str = Field("", description="more Java options of the embedded broker")
     postgres: str = Field("", description="PostgreSQL connection string")
     clickhouse: str = Field(
         "", description="clickhouse-connect DSN; chdb:///path embeds the engine"

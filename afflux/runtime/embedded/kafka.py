@@ -35,7 +35,7 @@ class KafkaFiles:
         return self.home / "kafka" / "server.properties"
 
 
-def kafka_spec(files: KafkaFiles, tell: Tell) -> Spec:
+def kafka_spec(files: KafkaFiles, tell: Tell, java_options: str = "") -> Spec:
     """Prepare the broker's storage and return how to run it.
 
     Errors: Refused when a wheel or a jar is missing, or the storage cannot be formatted.
@@ -53,6 +53,7 @@ def kafka_spec(files: KafkaFiles, tell: Tell) -> Spec:
         "-XX:+ExitOnOutOfMemoryError",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+        *java_options.split(),
     ]
     return Spec(
         name="kafka",

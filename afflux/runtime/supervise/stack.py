@@ -232,7 +232,7 @@ class Stack:
             self._tell(f"starting Kafka on {settings.kafka}")
             port = int(settings.kafka.rpartition(":")[2])
             files = KafkaFiles(self.home, port, self._reservations.free_port())
-            supervisor.start(kafka_spec(files, self._tell))
+            supervisor.start(kafka_spec(files, self._tell, settings.kafka_java_options))
         if "postgres" in self._engines:
             self._tell("starting PostgreSQL")
             supervisor.start(postgres_spec(PostgresFiles(self.home)))
