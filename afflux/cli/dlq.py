@@ -10,10 +10,10 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.reasons import REASONS
 from afflux.runtime.dlq import Letter, Replacement, choose, read_letters, replay, replayed
@@ -60,7 +60,7 @@ def list_letters(
     elif not letters:
         typer.echo("no dead letters", err=True)
     else:
-        Console().print(_table(letters, done))
+        wide_console().print(_table(letters, done))
 
 
 @app.command()

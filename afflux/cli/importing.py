@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.wide import wide_console
 from afflux.kernel.document import Problems
 from afflux.runtime.catalog_file import FileRefused
 from afflux.runtime.homes import load_home
@@ -69,7 +70,7 @@ def _import(kind: str, path: Path, map_path: Path, home: Path | None, as_json: b
     if as_json:
         typer.echo(msgspec.json.encode(summary).decode())
     else:
-        Console().print(_table(summary, path))
+        wide_console().print(_table(summary, path))
         if summary.rejected_file:
             typer.echo(f"refused rows and their reasons: {summary.rejected_file}")
 

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import httpx
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.wide import wide_console
 from afflux.runtime.homes import load_home
 
 _TIMEOUT_S = 120.0
@@ -57,7 +57,7 @@ def kpi(
     ]
     text = ask(load_home(home).kpi_url, "/v1/kpi", asked)
     if how is Format.TABLE:
-        console = Console()
+        console = wide_console()
         console.print(kpi_table(json.loads(text)))
     else:
         typer.echo(text, nl=how is Format.JSON)

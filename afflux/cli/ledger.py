@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from afflux.cli.wide import wide_console
 from afflux.kernel.events import LedgerEntry
 from afflux.kernel.money import major
 from afflux.kernel.types import Millis
@@ -72,7 +72,7 @@ def balances(
     table.columns[1].justify = "right"
     for row in rows:
         table.add_row(str(row["account"]), str(row["amount"]), str(row["currency"]))
-    Console().print(table)
+    wide_console().print(table)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def _print_statement(one: Statement) -> None:
         what = (_text(line.entry.recorded_at), line.entry.kind, line.entry.reason, key.hex()[:12])
         table.add_row(*what, *_amounts(line.change, one.currency, blank=True))
     table.add_row("", "closing", "", "", *_amounts(one.closing, one.currency), style="bold")
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _amounts(money: Money, currency: str, *, blank: bool = False) -> list[str]:
@@ -173,7 +173,7 @@ def _print_table(columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _print_json(value: object) -> None:

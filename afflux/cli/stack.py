@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.wide import wide_console
 from afflux.runtime.embedded.postgres import PostgresFiles, end_leftover
 from afflux.runtime.homes import home_folder
 from afflux.runtime.supervise.leftovers import kill_leftovers
@@ -59,7 +59,7 @@ def status(
     elif report.supervisor is None:
         typer.echo(f"no stack runs in {report.home}; start one with `afflux up`", err=True)
     else:
-        Console().print(_table(report))
+        wide_console().print(_table(report))
     if not report.healthy:
         raise typer.Exit(1)
 

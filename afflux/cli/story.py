@@ -16,12 +16,13 @@ Row = dict[str, Any]
 
 
 def tell(trace: dict[str, Any], console: Console) -> None:
-    """Print a trace: clicks, flags, reports, adjustments, decisions, verdicts, transfers."""
+    """Print a trace in the order it was recorded, instants as they were recorded."""
     console.print(f"[bold]Conversion {trace['conversion_key']}[/]")
-    for name, line in _LINES.items():
-        for row in trace.get(name, ()):
-            for text in line(row):
-                console.print(f"  {text}", soft_wrap=True)
+    rows = [(name, row) for name in _LINES for row in trace.get(name, ())]
+    # Sorting is stable: what is recorded at the same instant stays in the order of the pipeline.
+    for name, row in sorted(rows, key=lambda one: str(one[1]["recorded_at"])):
+        for text in _LINES[name](row):
+            console.print(f"  {text}", soft_wrap=True)
 
 
 def _click(row: Row) -> Iterable[str]:
@@ -109,7 +110,7 @@ def _records(value: object) -> list[Row]:
 
 
 def _at(row: Row) -> str:
-    return f"[dim]{row['occurred_at']}[/]"
+    return f"[dim]{row['recorded_at']}[/]"
 
 
 def _money(row: Row, column: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
-_WIDTH = 140
+_WIDTH = 160
 
 
 def wide_console() -> Console:
-    """Return a console as wide as its terminal, or 140 columns in a pipe or a file."""
+    """Return a console as wide as its terminal, but at least 160 columns: a line that wraps can be
+    read, a column squeezed to nothing cannot."""
     console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH)
+    return console if console.width >= _WIDTH else Console(width=_WIDTH)

@@ -24,7 +24,7 @@ _TWO_DIGITS = frozenset(
     PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS
     TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG""".split()
 )
-MAX_MINOR = 10**15
+MAX_MINOR = 10**12
 """The largest amount accepted from outside: above it is an error of units, not an order."""
 
 

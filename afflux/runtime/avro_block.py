@@ -11,7 +11,7 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import fields
 
-from afflux.kernel.events.common import Binary16
+from afflux.kernel.events.common import LAST_INSTANT, Binary16, Instant
 from afflux.runtime.schemas import Schema
 
 _SYNC = b"afflux-sync-mark"
@@ -32,7 +32,8 @@ class BlockWriter:
 
     def __init__(self, schema: Schema, key_column: str) -> None:
         self._key_column = key_column
-        self._ids = _id_columns(schema)
+        self._ids = _columns(schema, Binary16)
+        self._instants = _columns(schema, Instant)
         self._header = _MAGIC + _metadata(schema.plain) + _SYNC
         self._sentinel = _sentinel(schema.parsed)
         alone = self._read([self._sentinel])
@@ -56,7 +57,10 @@ class BlockWriter:
         if rows.get_column(self._key_column).to_list() != list(block.keys):
             return None
         sizes = rows.select((pl.col(name).bin.size() != 16).any() for name in self._ids)
-        return None if any(sizes.row(0)) else rows
+        late = rows.select(
+            (~pl.col(name).is_between(0, LAST_INSTANT)).any() for name in self._instants
+        )
+        return None if any(sizes.row(0)) or any(late.row(0)) else rows
 
     def _read(self, datums: Sequence[bytes]) -> pl.DataFrame | None:
         body = b"".join(datums)
@@ -69,9 +73,9 @@ class BlockWriter:
             return None
 
 
-def _id_columns(schema: Schema) -> list[str]:
-    """Name the columns that must hold 16 bytes: the struct's own rule, checked on whole columns."""
-    return [field.name for field in fields(schema.event) if field.type == Binary16]
+def _columns(schema: Schema, kind: object) -> list[str]:
+    """Name the columns under a rule of the struct, to check it on whole columns."""
+    return [field.name for field in fields(schema.event) if field.type == kind]
 
 
 def _sentinel(parsed: Any) -> bytes:

@@ -11,7 +11,7 @@ from afflux.runtime.codec import Codec, Undecodable
 from afflux.runtime.record import Record
 from afflux.runtime.settings import Settings
 
-__all__ = ["RawRecord", "TopicPartition", "end_offsets", "read_raw", "read_topic"]
+__all__ = ["RawRecord", "TopicPartition", "decoded", "end_offsets", "read_raw", "read_topic"]
 RawRecord: TypeAlias = ConsumerRecord
 
 
@@ -66,14 +66,19 @@ async def read_topic(
     """Yield batches of decoded records like `read_raw`; what cannot be decoded is left out,
     as the loop leaves it out (it stands in the dead letters)."""
     async for raws in read_raw(settings, topics, start, end):
-        events = codec.decode_batch(
-            raws[0].topic, [raw.value for raw in raws], [raw.key for raw in raws]
-        )
-        yield [
-            Record.of(raw, event)
-            for raw, event in zip(raws, events, strict=True)
-            if not isinstance(event, Undecodable)
-        ]
+        yield decoded(codec, raws)
+
+
+def decoded(codec: Codec, raws: Sequence[RawRecord]) -> list[Record]:
+    """Return the records of a batch of one topic that can be decoded."""
+    events = codec.decode_batch(
+        raws[0].topic, [raw.value for raw in raws], [raw.key for raw in raws]
+    )
+    return [
+        Record.of(raw, event)
+        for raw, event in zip(raws, events, strict=True)
+        if not isinstance(event, Undecodable)
+    ]
 
 
 async def _ends(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[TopicPartition, int]:

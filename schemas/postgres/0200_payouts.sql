@@ -97,7 +97,7 @@ CREATE TRIGGER entries_keep_all BEFORE TRUNCATE ON payouts.entries
 CREATE TABLE payouts.balances (
     account text NOT NULL,
     currency text NOT NULL,
-    balance bigint NOT NULL,
+    balance numeric(40, 0) NOT NULL,
     PRIMARY KEY (account, currency)
 );
 

@@ -162,6 +162,8 @@ def _sixteen(plain: Any, kind: Any) -> Any:
             plain[field.name] = (value * 16)[:16].ljust(16, b"\x01")
         if isinstance(value, str) and "min_length=3" in text:
             plain[field.name] = "EUR"
+        if isinstance(value, int) and "ge=0" in text:
+            plain[field.name] = value % 10**12
         for arg in (hints[field.name], *get_args(hints[field.name])):
             if isinstance(arg, type) and issubclass(arg, Struct):
                 parts = value if isinstance(value, list) else [value]
@@ -171,6 +173,16 @@ def _sixteen(plain: Any, kind: Any) -> Any:
 
 
 CLICKS = BY_TOPIC["tracking.clicks"]
+
+
+@pytest.mark.parametrize("instant", [-1, 2**62])
+def test_S1_an_instant_that_is_none_is_damage_not_a_time(instant: int) -> None:
+    events = samples(CLICKS, 24)
+    wrong = msgspec.structs.replace(events[5], recorded_at=instant)
+    values = [CODEC.encode(event) for event in [*events[:5], wrong, *events[6:]]]
+    decoded = CODEC.decode_batch("tracking.clicks", values, [event.key for event in events])
+    assert [i for i, e in enumerate(decoded) if isinstance(e, Undecodable)] == [5]
+    assert CODEC.decode_frame("tracking.clicks", values, [e.key for e in events]) is None
 
 
 @given(st.data())

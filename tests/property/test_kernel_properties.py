@@ -33,7 +33,7 @@ def test_A1_parts_sum_to_the_whole_and_none_is_a_unit_off(
     assert all(abs(got - total * share) < 1 for got, share in zip(divided, parts, strict=True))
 
 
-@given(st.integers(0, 10**15), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
+@given(st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
 def test_amounts_survive_their_text(minor: int, currency: str) -> None:
     assert parse_amount(major(minor, currency), currency) == Money(minor, currency)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from afflux.kernel.catalog import FxRate, Terms
 from afflux.kernel.events import AdjustmentKind, Status, Verdict
 from tests.payouts_book import Book
@@ -193,6 +196,17 @@ def test_a_flat_lead_is_refunded_as_a_whole_only() -> None:
     assert [r.reason for r in book.refusals] == ["field_invalid"]
     book.take(adjustment(REFUND, identity="a2"))
     assert book.balances == {}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_T3_an_advertiser_cannot_touch_the_conversion_of_another(early: bool) -> None:
+    foreign = msgspec.structs.replace(adjustment(REJECT), advertiser_id=2)
+    book = Book()
+    book.take(*([foreign, assessment()] if early else [assessment(), foreign]))
+    assert [r.reason for r in book.refusals] == ["field_invalid"]
+    assert book.balances["partner:100:pending EUR"] == 800
+    book.take(adjustment(REJECT, body="its own"))
+    assert book.balances == {}, "the foreign one took no adjustment id either"
 
 
 def test_adjustments_before_their_sale_are_parked_and_applied_in_order() -> None:

@@ -61,13 +61,15 @@ def _tracked(inside: Inside, name: str, topic: str) -> Line:
     taken = inside.journals.get(_JOURNALED[topic], 0) + inside.imports.get(topic, 0)
     distinct = log.live[topic] + log.imported[topic]
     repeats = log.repeats[topic]
-    rows = inside.clickhouse.get(topic, 0)
+    damaged = log.damaged[topic]
+    rows = inside.clickhouse.get(topic, 0) - repeats - damaged
     notes = [f"{log.imported[topic]} imported" if log.imported[topic] else ""]
     notes += [f"{repeats} shipped twice" if repeats else ""]
+    notes += [f"{damaged} damaged records beside them" if damaged else ""]
     return Line(
         name,
-        {"taken in": str(taken), "kafka": str(distinct), "clickhouse": str(rows - repeats)},
-        taken == distinct == rows - repeats,
+        {"taken in": str(taken), "kafka": str(distinct), "clickhouse": str(rows)},
+        taken == distinct == rows,
         ", ".join(filter(None, notes)),
     )
 

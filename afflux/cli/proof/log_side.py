@@ -18,7 +18,7 @@ from afflux.kernel.events import (
     Rejection,
 )
 from afflux.runtime.codec import Codec
-from afflux.runtime.log_reader import read_topic
+from afflux.runtime.log_reader import decoded, read_raw
 from afflux.runtime.record import Record
 from afflux.runtime.settings import Settings
 
@@ -31,11 +31,15 @@ _TOPICS = [kind.topic for kind in (*_TRACKED, Decision, Assessment, LedgerEntry)
 
 
 class LogSide(Struct):
-    """Counts of distinct events by topic, and sums of minor units by (what, currency)."""
+    """Counts of distinct events by topic, and sums of minor units by (what, currency).
+
+    `damaged` are records that no reader can decode: they stand in the dead letters.
+    """
 
     live: Counter[str]
     imported: Counter[str]
     repeats: Counter[str]
+    damaged: Counter[str]
     keys: dict[str, set[bytes]]
     values: dict[str, dict[bytes, tuple[str, int]]]
     ledger: dict[int, LedgerEntry]
@@ -52,7 +56,9 @@ class LogSide(Struct):
 async def read_log(settings: Settings, codec: Codec) -> LogSide:
     """Read the topics of the money path from their beginnings to their ends as of now."""
     reader = _Reader()
-    async for records in read_topic(settings, _TOPICS, codec):
+    async for raws in read_raw(settings, _TOPICS):
+        records = decoded(codec, raws)
+        reader.side.damaged[raws[0].topic] += len(raws) - len(records)
         reader.take(records)
     return reader.side
 
@@ -62,7 +68,7 @@ class _Reader:
     not behind the edge's last position there has been seen; this needs no set of ids."""
 
     def __init__(self) -> None:
-        self.side = LogSide(Counter(), Counter(), Counter(), {}, {}, {}, Counter())
+        self.side = LogSide(Counter(), Counter(), Counter(), Counter(), {}, {}, {}, Counter())
         self._last: dict[tuple[str, int, str], int] = {}
         self._entries: set[bytes] = set()
 

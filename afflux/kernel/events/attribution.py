@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from afflux.kernel.events.common import Binary16, Currency, Event, Item
+from afflux.kernel.events.common import Binary16, Currency, Event, Instant, Item, Minor
 from afflux.kernel.events.tracking import Authentication, Channel, Status
-from afflux.kernel.types import Millis
 
 
 class Result(StrEnum):
@@ -44,7 +43,7 @@ class Share(Struct, frozen=True, kw_only=True):
     offer_id: int
     link_id: int
     click_id: Binary16 | None = None
-    clicked_at: Millis | None = None
+    clicked_at: Instant | None = None
     numerator: int
     denominator: int
 
@@ -56,7 +55,7 @@ class Touch(Struct, frozen=True, kw_only=True):
     partner_id: int
     offer_id: int
     link_id: int
-    occurred_at: Millis
+    occurred_at: Instant
     kind: str
     flags: list[str] = []
     invalid: bool = False
@@ -85,7 +84,7 @@ class Decision(Event, frozen=True, kw_only=True):
     offer_id: int | None = None
     goal: str
     transaction_id: str | None = None
-    value_minor: int | None = None
+    value_minor: Minor | None = None
     currency: Currency | None = None
     items: list[Item] = []
     coupon: str | None = None
@@ -95,7 +94,7 @@ class Decision(Event, frozen=True, kw_only=True):
     status: Status
     channel: Channel
     authentication: Authentication
-    reported_at: Millis
+    reported_at: Instant
     shares: list[Share] = []
     touches: list[Touch] = []
     signal: CreditSignal

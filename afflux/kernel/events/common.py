@@ -13,6 +13,11 @@ from msgspec import Meta, Struct
 from afflux.kernel.types import Millis
 
 Binary16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
+LAST_INSTANT = 253_402_300_799_999
+Instant = Annotated[Millis, Meta(ge=0, le=LAST_INSTANT)]
+"""An instant of the years 1970 to 9999: anything else is damage, not a time."""
+Minor = Annotated[int, Meta(ge=0, le=10**15)]
+"""An amount in minor units that can be summed without fear: far above what an edge accepts."""
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 
 
@@ -23,8 +28,8 @@ class Event(Struct, frozen=True, kw_only=True):
     schema: ClassVar[str] = ""
 
     event_id: Binary16
-    occurred_at: Millis
-    recorded_at: Millis
+    occurred_at: Instant
+    recorded_at: Instant
     tenant_id: int = 0
 
     @property
@@ -44,7 +49,7 @@ class Item(Struct, frozen=True, kw_only=True):
     sku: str
     category: str | None = None
     quantity: int = 1
-    value_minor: int = 0
+    value_minor: Minor = 0
 
 
 def int_key(value: int) -> bytes:

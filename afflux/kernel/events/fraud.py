@@ -8,8 +8,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from afflux.kernel.events.attribution import Decision
-from afflux.kernel.events.common import Binary16, Event, int_key
-from afflux.kernel.types import Millis
+from afflux.kernel.events.common import Binary16, Event, Instant, int_key
 
 
 class FlagAction(StrEnum):
@@ -74,7 +73,7 @@ class ClickCount(Event, frozen=True, kw_only=True):
 
     partner_id: int
     offer_id: int
-    hour: Millis
+    hour: Instant
     kind: str
     valid: int
     invalid: list[ReasonCount] = []
@@ -144,7 +143,7 @@ class Alert(Event, frozen=True, kw_only=True):
     text: str
     value: str
     threshold: str
-    since: Millis
+    since: Instant
 
     @property
     def key(self) -> bytes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from afflux.kernel.events.common import Binary16, Currency, Event, int_key
-from afflux.kernel.types import Millis
+from afflux.kernel.events.common import Binary16, Currency, Event, Instant, Minor, int_key
 
 
 class LedgerEntry(Event, frozen=True, kw_only=True):
@@ -25,7 +24,7 @@ class LedgerEntry(Event, frozen=True, kw_only=True):
     kind: str
     debit: str
     credit: str
-    amount_minor: int
+    amount_minor: Minor
     currency: Currency
     partner_id: int | None = None
     advertiser_id: int | None = None
@@ -33,7 +32,7 @@ class LedgerEntry(Event, frozen=True, kw_only=True):
     goal: str | None = None
     conversion_key: Binary16 | None = None
     payout_id: Binary16 | None = None
-    converted_at: Millis | None = None
+    converted_at: Instant | None = None
     rule_id: str | None = None
     rule_version: int | None = None
     decision_version: int | None = None

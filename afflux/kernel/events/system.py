@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from afflux.kernel.events.common import Event
-from afflux.kernel.types import Millis
+from afflux.kernel.events.common import Event, Instant
 
 
 class Operation(StrEnum):
@@ -30,8 +29,8 @@ class CatalogChange(Event, frozen=True, kw_only=True):
     kind: str
     entity_id: str
     version: int
-    valid_from: Millis
-    valid_to: Millis | None = None
+    valid_from: Instant
+    valid_to: Instant | None = None
     operation: Operation
     body: str
     author: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from afflux.kernel.events.common import Binary16, Currency, Event, Item, int_key
-from afflux.kernel.types import Millis
+from afflux.kernel.events.common import Binary16, Currency, Event, Instant, Item, Minor, int_key
 
 
 class ClickOutcome(StrEnum):
@@ -47,7 +46,7 @@ class Click(Event, frozen=True, kw_only=True):
     source: str | None = None
     sub: list[str] = []
     ref_id: str | None = None
-    cost_minor: int | None = None
+    cost_minor: Minor | None = None
     cost_currency: str | None = None
     fetch_metadata: str | None = None
     outcome: ClickOutcome = ClickOutcome.REDIRECTED
@@ -113,11 +112,11 @@ class Conversion(Event, frozen=True, kw_only=True):
     click_partner_id: int | None = None
     click_offer_id: int | None = None
     click_link_id: int | None = None
-    clicked_at: Millis | None = None
+    clicked_at: Instant | None = None
     coupon: str | None = None
     customer_key: Binary16 | None = None
     new_customer: bool | None = None
-    value_minor: int | None = None
+    value_minor: Minor | None = None
     currency: Currency | None = None
     items: list[Item] = []
     country: str | None = None
@@ -164,7 +163,7 @@ class Adjustment(Event, frozen=True, kw_only=True):
     transaction_id: str | None = None
     kind: AdjustmentKind
     adjustment_id: str
-    value_minor: int | None = None
+    value_minor: Minor | None = None
     currency: Currency | None = None
     items: list[Item] = []
     reason_text: str | None = None

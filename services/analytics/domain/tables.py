@@ -16,7 +16,7 @@ from msgspec.structs import fields
 
 from afflux.kernel.events import BY_TOPIC, Event
 from afflux.kernel.events.attribution import Decision, Share
-from afflux.kernel.events.common import Binary16
+from afflux.kernel.events.common import Binary16, Instant
 from afflux.kernel.events.fraud import RuleReason, Signal
 from afflux.kernel.types import Millis
 
@@ -146,8 +146,8 @@ def clickhouse_type(hint: Any, name: str) -> str:
     if get_origin(hint) is types.UnionType or str(get_origin(hint)) == "typing.Union":
         inner = next(part for part in get_args(hint) if part is not type(None))
         return _nullable(clickhouse_type(inner, name))
-    if hint == Binary16:
-        return ID
+    if hint in (Binary16, Instant):
+        return ID if hint == Binary16 else TIME
     if isinstance(hint, NewType):
         return TIME if hint is Millis else "Int64"
     base = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint

@@ -76,13 +76,20 @@ def _after(state: Effects, change: Change) -> Effects:
 
 def flaw(standing: Standing, event: Adjustment) -> str | None:
     """Return what makes an adjustment inapplicable to its sale, as a sentence; None if nothing."""
-    if event.kind not in MONEY_KINDS or standing.sale is None:
+    sale = standing.sale
+    if sale is None:
         return None
+    if event.advertiser_id != sale.advertiser_id:
+        return f"the conversion is advertiser {sale.advertiser_id}'s, not {event.advertiser_id}'s"
+    return _money_flaw(sale, standing.changes, event) if event.kind in MONEY_KINDS else None
+
+
+def _money_flaw(sale: Sale, changes: tuple[Change, ...], event: Adjustment) -> str | None:
     if event.value_minor is None:
         return "an amend needs a value" if event.kind is AdjustmentKind.AMEND else None
     if event.value_minor < 0:
         return f"the value {event.value_minor} is negative"
-    now = effects(standing.sale, standing.changes)
+    now = effects(sale, changes)
     if event.kind is not AdjustmentKind.AMEND and now.value_minor is None:
         return "a part cannot be given back of an order that has no value: send no value"
     if event.currency is not None and now.currency not in (None, event.currency):

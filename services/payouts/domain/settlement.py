@@ -70,7 +70,11 @@ def adjust(
 ) -> Settled:
     """Take in an adjustment, once by its id; before its sale it is parked."""
     known = [(c.adjustment_id, c.body_hash) for c in standing.changes]
-    known += [(p.adjustment.adjustment_id, p.adjustment.body_hash) for p in standing.parked]
+    known += [
+        (p.adjustment.adjustment_id, p.adjustment.body_hash)
+        for p in standing.parked
+        if p.adjustment.advertiser_id == event.advertiser_id
+    ]
     for adjustment_id, body_hash in known:
         if adjustment_id == event.adjustment_id:
             if body_hash == event.body_hash:

@@ -84,7 +84,7 @@ async def balances(db: Db) -> dict[tuple[str, str], int]:
     cursor = await db.execute(
         "SELECT account, currency, balance FROM payouts.balances ORDER BY account, currency"
     )
-    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+    return {(row[0], row[1]): int(row[2]) for row in await cursor.fetchall()}
 
 
 async def published(db: Db) -> dict[int, int]:

@@ -77,7 +77,7 @@ async def balance(db: Db, transfers: Sequence[Transfer]) -> None:
     changes = sorted(item for item in fold(transfers).items() if item[1])
     await db.execute(
         "INSERT INTO payouts.balances AS b (account, currency, balance) "
-        "SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[]) "
+        "SELECT * FROM unnest(%s::text[], %s::text[], %s::numeric[]) "
         "ON CONFLICT (account, currency) DO UPDATE SET balance = b.balance + excluded.balance",
         (
             [account for (account, _), _ in changes],
@@ -94,7 +94,7 @@ async def lock_balance(db: Db, account: str, currency: str) -> int:
         (account, currency),
     )
     row = await cursor.fetchone()
-    return cast(int, row[0]) if row else 0
+    return int(row[0]) if row else 0
 
 
 async def find_payout(db: Db, payout_id: bytes) -> Payout | None:

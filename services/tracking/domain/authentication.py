@@ -127,7 +127,7 @@ class Authenticator:
         token = self._tokens.get(key)
         if token is None:
             token = self._tokens[key] = postback_token(self._secret, *key)
-        return hmac.compare_digest(token.encode(), text.encode())
+        return hmac.compare_digest(token.encode(), text.encode("utf-8", "replace"))
 
     def _check_signature(
         self, given: Credentials, request: Request, advertiser: Advertiser

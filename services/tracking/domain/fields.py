@@ -70,7 +70,8 @@ class Fields:
 
     def boolean(self, name: str) -> bool | None:
         """Return a truth value, or None."""
-        text = self._raw(name, 10)
+        value = self._values.get(name)
+        text = str(int(value)) if isinstance(value, bool) else self._raw(name, 10)
         if text is None:
             return None
         lowered = text.lower()
@@ -164,7 +165,7 @@ class Fields:
             case None | "":
                 return None
             case bool():
-                return "1" if value else "0"
+                raise _invalid(name, f"{name} is not a text or a number")
             case str():
                 text = value.strip()
             case int():

@@ -38,7 +38,7 @@ def customer_secret(secret: bytes) -> bytes:
 
 def customer_key(key: bytes, advertiser_id: int, customer_id: str) -> Id16:
     """Return the hash that stands for an advertiser's customer."""
-    text = f"{advertiser_id}\x00{customer_id}".encode()
+    text = f"{advertiser_id}\x00{customer_id}".encode("utf-8", "replace")
     return Id16(blake2b(text, digest_size=16, key=key).digest())
 
 

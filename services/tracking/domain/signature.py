@@ -26,7 +26,7 @@ def strip_sig(query: str) -> str:
 def message(method: str, path: str, query: str, timestamp: str, nonce: str, body: bytes) -> bytes:
     """Return the bytes that are signed; no part but the body can hold a newline."""
     head = "\n".join((method, path, strip_sig(query), timestamp, nonce))
-    return head.encode() + b"\n" + body
+    return head.encode("utf-8", "replace") + b"\n" + body
 
 
 def compute(key: bytes, signed: bytes) -> str:
@@ -36,7 +36,9 @@ def compute(key: bytes, signed: bytes) -> str:
 
 def matches(key: bytes, signed: bytes, signature: str) -> bool:
     """Return whether the signature is right; takes the same time wherever it differs."""
-    return hmac.compare_digest(compute(key, signed).encode(), signature.lower().encode())
+    return hmac.compare_digest(
+        compute(key, signed).encode(), signature.lower().encode("utf-8", "replace")
+    )
 
 
 def nonce_is_wellformed(nonce: str) -> bool:
