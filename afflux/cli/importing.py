@@ -38,7 +38,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def clicks(file: File, map_file: Map, home: Home = None, as_json: Json = False) -> None:
     """Import clicks. A row that was imported before is not sent again.
 
-    Refused rows go to FILE.rejected.csv with their reasons.
+    Refused rows go, with their reasons, beside the input (events.csv: events.rejected.csv);
+    the rest is sent. Leaves with 1 if a row was refused.
 
     Example: afflux import clicks events.csv --map clicks.map.yaml
     """
@@ -49,7 +50,8 @@ def clicks(file: File, map_file: Map, home: Home = None, as_json: Json = False) 
 def conversions(file: File, map_file: Map, home: Home = None, as_json: Json = False) -> None:
     """Import conversions. A row that was imported before is not sent again.
 
-    Refused rows go to FILE.rejected.csv with their reasons.
+    Refused rows go, with their reasons, beside the input (events.csv: events.rejected.csv);
+    the rest is sent. Leaves with 1 if a row was refused.
 
     Example: afflux import conversions events.csv --map conversions.map.yaml
     """
@@ -73,6 +75,8 @@ def _import(kind: str, path: Path, map_path: Path, home: Path | None, as_json: b
         wide_console().print(_table(summary, path))
         if summary.rejected_file:
             typer.echo(f"refused rows and their reasons: {summary.rejected_file}")
+    if summary.refused:
+        raise typer.Exit(1)
 
 
 def _open(kind: str, path: Path, map_path: Path) -> tuple[ImportMap, CsvFile]:

@@ -75,8 +75,10 @@ def afflux(stack: Stack, *args: str, ok: bool = True) -> Result:
 
 
 def imported(stack: Stack, kind: str, file: Path, map_file: Path) -> dict[str, object]:
-    done = afflux(stack, "import", kind, str(file), "--map", str(map_file), "--json")
+    words = ["import", kind, str(file), "--map", str(map_file), "--json"]
+    done = CliRunner().invoke(build(["import"]), [*words, "--home", str(stack.home)])
     summary: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    assert done.exit_code == (1 if summary["refused"] else 0)
     return summary
 
 
