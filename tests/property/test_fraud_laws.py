@@ -108,8 +108,11 @@ def test_F1_every_repeat_names_a_click_that_stands_before_and_is_nearer_than_the
             if signal.name != "repeated_click":
                 continue
             other = bytes.fromhex(signal.evidence.split()[0].removeprefix("click_id="))
-            before = [c for c in log[: flag.source_offset] if c.click_id == other]
-            assert before
-            assert before[0].visitor_key == flag.visitor_key
-            assert before[0].link_id == flag.link_id
-            assert abs(before[0].occurred_at - flag.occurred_at) < 10_000
+            # Generated logs may give one id to two clicks; one of them must be the one named.
+            assert any(
+                c.click_id == other
+                and c.visitor_key == flag.visitor_key
+                and c.link_id == flag.link_id
+                and abs(c.occurred_at - flag.occurred_at) < 10_000
+                for c in log[: flag.source_offset]
+            )
