@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import uvicorn
@@ -37,8 +38,10 @@ Builder = Callable[[Settings], Sequence[Runnable]]
 class Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: the process has them."""
 
-    def install_signal_handlers(self) -> None:
-        """Leave the signals to the process."""
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to the process: uvicorn would take them first and pass them on late."""
+        yield
 
 
 def http_server(app: FastAPI, host: str, port: int) -> Server:

@@ -60,12 +60,6 @@ def unpack_header(data: bytes) -> Header | None:
     return Header(sequence, first, created, tuple(rest[:KINDS]), rest[KINDS])
 
 
-def read_header(path: Path) -> Header | None:
-    """Return the header of a file, or None."""
-    with path.open("rb") as file:
-        return unpack_header(file.read(HEADER_SIZE))
-
-
 def segment_path(folder: Path, sequence: int) -> Path:
     """Return the file of a segment."""
     return folder / f"{sequence:012d}{_SUFFIX}"
