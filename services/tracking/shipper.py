@@ -16,7 +16,13 @@ from afflux.runtime.settings import Settings
 from afflux.runtime.shipping import Line, Parcel, TopicPartition, offsets_at
 from services.tracking.checkpoint import Checkpoint, load, save
 from services.tracking.domain.agents import UNKNOWN, Classifier
-from services.tracking.domain.entries import TOPICS, ClickEntry, decode, to_event
+from services.tracking.domain.entries import (
+    TOPICS,
+    ClickEntry,
+    ImpressionEntry,
+    decode,
+    to_event,
+)
 from services.tracking.journal import JournalReader, StoredRecord
 from services.tracking.journal.reader import bytes_behind
 
@@ -144,7 +150,7 @@ class Shipper:
     def _parcel(self, line: Line, record: StoredRecord) -> tuple[TopicPartition, Parcel]:
         entry = decode(record.payload)
         agent = UNKNOWN
-        if isinstance(entry, ClickEntry):
+        if isinstance(entry, (ClickEntry, ImpressionEntry)):
             agent = self._classifier.classify(entry.user_agent)
         event = to_event(
             entry, record.position, self._settings.edge_id, self._settings.tenant_id, agent

@@ -130,9 +130,9 @@ def test_T2_a_damaged_byte_ends_the_reading_before_it(
     assert read == records[:untouched]
 
 
-@given(st.lists(st.integers(0, 2**63), min_size=8, max_size=8))
+@given(st.lists(st.integers(0, 2**63), min_size=9, max_size=9))
 def test_T2_a_header_comes_back_or_is_known_to_be_damaged(numbers: list[int]) -> None:
-    header = Header(numbers[0], numbers[1], numbers[2], tuple(numbers[3:7]), numbers[7])
+    header = Header(numbers[0], numbers[1], numbers[2], tuple(numbers[3:8]), numbers[8])
     packed = header.pack()
     assert unpack_header(packed) == header
     assert unpack_header(packed[:-1]) is None

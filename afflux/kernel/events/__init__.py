@@ -31,6 +31,7 @@ from afflux.kernel.events.tracking import (
     Click,
     ClickOutcome,
     Conversion,
+    Impression,
     PartitionReason,
     Rejection,
     Status,
@@ -38,6 +39,7 @@ from afflux.kernel.events.tracking import (
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     Click,
+    Impression,
     Conversion,
     Adjustment,
     Rejection,
@@ -75,6 +77,7 @@ __all__ = [
     "Event",
     "FlagAction",
     "Header",
+    "Impression",
     "Input",
     "Item",
     "LedgerEntry",

@@ -59,6 +59,45 @@ class Click(Event, frozen=True, kw_only=True):
         return self.visitor_key
 
 
+class Impression(Event, frozen=True, kw_only=True):
+    """One view of a link's creative. `event_id` = `impression_id` (a ULID); `reason` says why it
+    does not count (a preview, a paused offer), None where it does."""
+
+    topic: ClassVar[str] = "tracking.impressions"
+    schema: ClassVar[str] = "impression"
+
+    impression_id: Binary16
+    visitor_key: Binary16
+    visitor_is_new: bool
+    link_id: int
+    partner_id: int
+    offer_id: int
+    advertiser_id: int
+    creative_id: int | None = None
+    ip_prefix: str
+    ip_hash: bytes
+    country: str | None = None
+    asn: int | None = None
+    user_agent: str
+    device: str = "unknown"
+    os: str = "unknown"
+    browser: str = "unknown"
+    language: str | None = None
+    referrer_host: str | None = None
+    referrer_path: str | None = None
+    source: str | None = None
+    sub: list[str] = []
+    ref_id: str | None = None
+    fetch_metadata: str | None = None
+    reason: str | None = None
+    edge_id: str
+    journal_position: int
+
+    @property
+    def key(self) -> bytes:
+        return self.visitor_key
+
+
 class Channel(StrEnum):
     """The way a report came in."""
 

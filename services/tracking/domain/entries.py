@@ -11,7 +11,15 @@ from enum import IntEnum
 import msgspec
 from msgspec import Struct
 
-from afflux.kernel.events import Adjustment, Click, ClickOutcome, Conversion, Event, Rejection
+from afflux.kernel.events import (
+    Adjustment,
+    Click,
+    ClickOutcome,
+    Conversion,
+    Event,
+    Impression,
+    Rejection,
+)
 from afflux.kernel.types import Id16, Millis
 from services.tracking.domain.agents import Agent
 
@@ -23,6 +31,7 @@ class Kind(IntEnum):
     CONVERSION = 1
     ADJUSTMENT = 2
     REJECTION = 3
+    IMPRESSION = 4
 
 
 TOPICS = {
@@ -30,11 +39,15 @@ TOPICS = {
     Kind.CONVERSION: Conversion.topic,
     Kind.ADJUSTMENT: Adjustment.topic,
     Kind.REJECTION: Rejection.topic,
+    Kind.IMPRESSION: Impression.topic,
 }
 
 
 class ClickEntry(Struct, frozen=True, array_like=True, tag=0):
-    """A click as the edge saw it."""
+    """A click as the edge saw it.
+
+    `hints` are the client hints that the shipper reads the device from, beside the user agent.
+    """
 
     click_id: bytes
     visitor_key: bytes
@@ -43,11 +56,46 @@ class ClickEntry(Struct, frozen=True, array_like=True, tag=0):
     partner_id: int
     offer_id: int
     advertiser_id: int
+    creative_id: int | None
     landing_id: int | None
     received_at: int
     ip_prefix: str
     ip_hash: bytes
+    country: str | None
+    asn: int | None
     user_agent: str
+    hints: str | None
+    language: str | None
+    referrer_host: str | None
+    referrer_path: str | None
+    source: str | None
+    sub: list[str]
+    ref_id: str | None
+    cost_minor: int | None
+    cost_currency: str | None
+    fetch_metadata: str | None
+    outcome: ClickOutcome
+    reason: str | None
+
+
+class ImpressionEntry(Struct, frozen=True, array_like=True, tag=4):
+    """A view as the edge saw it."""
+
+    impression_id: bytes
+    visitor_key: bytes
+    visitor_is_new: bool
+    link_id: int
+    partner_id: int
+    offer_id: int
+    advertiser_id: int
+    creative_id: int | None
+    received_at: int
+    ip_prefix: str
+    ip_hash: bytes
+    country: str | None
+    asn: int | None
+    user_agent: str
+    hints: str | None
     language: str | None
     referrer_host: str | None
     referrer_path: str | None
@@ -55,7 +103,6 @@ class ClickEntry(Struct, frozen=True, array_like=True, tag=0):
     sub: list[str]
     ref_id: str | None
     fetch_metadata: str | None
-    outcome: ClickOutcome
     reason: str | None
 
 
@@ -77,7 +124,7 @@ class RejectionEntry(Struct, frozen=True, array_like=True, tag=3):
     event: Rejection
 
 
-Entry = ClickEntry | ConversionEntry | AdjustmentEntry | RejectionEntry
+Entry = ClickEntry | ConversionEntry | AdjustmentEntry | RejectionEntry | ImpressionEntry
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Entry)
 encode = _encoder.encode
@@ -101,9 +148,17 @@ def wrap(event: Conversion | Adjustment | Rejection) -> tuple[Kind, bytes]:
 
 
 def to_event(entry: Entry, position: int, edge_id: str, tenant_id: int, agent: Agent) -> Event:
-    """Return the event of an entry at its place in the journal; `agent` matters for clicks."""
-    if not isinstance(entry, ClickEntry):
-        return msgspec.structs.replace(entry.event, journal_position=position)
+    """Return the event of an entry at its place in the journal; `agent` is the visitor's."""
+    match entry:
+        case ClickEntry():
+            return _click(entry, position, edge_id, tenant_id, agent)
+        case ImpressionEntry():
+            return _impression(entry, position, edge_id, tenant_id, agent)
+        case _:
+            return msgspec.structs.replace(entry.event, journal_position=position)
+
+
+def _click(entry: ClickEntry, position: int, edge_id: str, tenant_id: int, agent: Agent) -> Click:
     received_at = Millis(entry.received_at)
     return Click(
         event_id=Id16(entry.click_id),
@@ -117,9 +172,53 @@ def to_event(entry: Entry, position: int, edge_id: str, tenant_id: int, agent: A
         partner_id=entry.partner_id,
         offer_id=entry.offer_id,
         advertiser_id=entry.advertiser_id,
+        creative_id=entry.creative_id,
         landing_id=entry.landing_id,
         ip_prefix=entry.ip_prefix,
         ip_hash=entry.ip_hash,
+        country=entry.country,
+        asn=entry.asn,
+        user_agent=entry.user_agent,
+        device=agent.device,
+        os=agent.os,
+        browser=agent.browser,
+        language=entry.language,
+        referrer_host=entry.referrer_host,
+        referrer_path=entry.referrer_path,
+        source=entry.source,
+        sub=entry.sub,
+        ref_id=entry.ref_id,
+        cost_minor=entry.cost_minor,
+        cost_currency=entry.cost_currency,
+        fetch_metadata=entry.fetch_metadata,
+        outcome=entry.outcome,
+        reason=entry.reason,
+        edge_id=edge_id,
+        journal_position=position,
+    )
+
+
+def _impression(
+    entry: ImpressionEntry, position: int, edge_id: str, tenant_id: int, agent: Agent
+) -> Impression:
+    received_at = Millis(entry.received_at)
+    return Impression(
+        event_id=Id16(entry.impression_id),
+        occurred_at=received_at,
+        recorded_at=received_at,
+        tenant_id=tenant_id,
+        impression_id=entry.impression_id,
+        visitor_key=entry.visitor_key,
+        visitor_is_new=entry.visitor_is_new,
+        link_id=entry.link_id,
+        partner_id=entry.partner_id,
+        offer_id=entry.offer_id,
+        advertiser_id=entry.advertiser_id,
+        creative_id=entry.creative_id,
+        ip_prefix=entry.ip_prefix,
+        ip_hash=entry.ip_hash,
+        country=entry.country,
+        asn=entry.asn,
         user_agent=entry.user_agent,
         device=agent.device,
         os=agent.os,
@@ -131,7 +230,6 @@ def to_event(entry: Entry, position: int, edge_id: str, tenant_id: int, agent: A
         sub=entry.sub,
         ref_id=entry.ref_id,
         fetch_metadata=entry.fetch_metadata,
-        outcome=entry.outcome,
         reason=entry.reason,
         edge_id=edge_id,
         journal_position=position,

@@ -1,6 +1,6 @@
 """The format of a segment file.
 
-Header, 88 bytes: magic, sequence of the segment, position of its first record, when it was made,
+Header, 96 bytes: magic, sequence of the segment, position of its first record, when it was made,
 how many records of each kind (and unlogged clicks) there were before it, CRC32 of all that.
 Records: length u32, CRC32 u32 of the payload seeded with the kind, kind u8, payload. A record's
 position is the header's plus its place: positions have no gaps by construction.
@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from services.tracking.domain.entries import Kind
 
-MAGIC = b"AFXJRNL1"
+MAGIC = b"AFXJRNL2"
 FRAME = struct.Struct("<IIB")
 MAX_PAYLOAD = 1 << 20
-_HEAD = struct.Struct("<8s3Q5Q")
+_HEAD = struct.Struct("<8s3Q6Q")
 _CRC = struct.Struct("<I")
 HEADER_SIZE = _HEAD.size + _CRC.size
 _SUFFIX = ".journal"
