@@ -1,0 +1,75 @@
+"""What Granian alone can do: a 302 with fixed headers and nothing behind it.
+
+    python -m bench.edge.empty rsgi|asgi PORT [MAX_BUFFER_SIZE]
+
+Granian runs in our event loop with the options that the edge uses. `serve_rsgi` is the same
+application for the stock `granian` command, which has a loop of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces, TaskImpl
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+LOCATION = "https://shop.example/?cid=AQEBkX8b0ycAAAAAAAAAAAAAABEiM0RVZneImaq7zN3u_2RkAQE"
+_RSGI = [("location", LOCATION), ("cache-control", "no-store")]
+_START = {
+    "type": "http.response.start",
+    "status": 302,
+    "headers": [(b"location", LOCATION.encode()), (b"cache-control", b"no-store")],
+}
+_BODY = {"type": "http.response.body", "body": b""}
+
+
+class Wire(Protocol):
+    """RSGI's way to answer."""
+
+    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None: ...
+
+
+class EmptyRsgi:
+    """A redirect and nothing else."""
+
+    async def __rsgi__(self, scope: object, wire: Wire) -> None:
+        wire.response_empty(302, _RSGI)
+
+
+async def empty_asgi(
+    scope: object, receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]
+) -> None:
+    """The same over ASGI."""
+    await send(_START)
+    await send(_BODY)
+
+
+serve_rsgi = EmptyRsgi()
+
+
+async def serve(kind: str, port: int, max_buffer_size: int | None) -> None:
+    """Serve until the process is ended."""
+    target, interface = (
+        (serve_rsgi, Interfaces.RSGI) if kind == "rsgi" else (empty_asgi, Interfaces.ASGINL)
+    )
+    http1 = None if max_buffer_size is None else HTTP1Settings(max_buffer_size=max_buffer_size)
+    server = Server(
+        target,
+        port=port,
+        interface=interface,
+        task_impl=TaskImpl.asyncio,
+        http=HTTPModes.http1,
+        http1_settings=http1,
+        websockets=False,
+        backlog=1024,
+        log_enabled=False,
+    )
+    await server.serve()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else None))
