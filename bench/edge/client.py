@@ -27,9 +27,11 @@ class Connection(asyncio.Protocol):
         self._data = b""
         self.due = 0.0
         self.is_busy = False
+        self.is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its manners only
+        self.is_open = True
 
     def send(self, request: bytes, due: float = 0.0) -> None:
         """Send one request; `due` is when it should have left."""
@@ -47,6 +49,7 @@ class Connection(asyncio.Protocol):
             self._answered(self, status)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
         self._lost(self)
 
     def close(self) -> None:

@@ -66,6 +66,7 @@ async def serve(kind: str, port: int, max_buffer_size: int | None) -> None:
         http1_settings=http1,
         websockets=False,
         backlog=1024,
+        backpressure=100_000,
         log_enabled=False,
     )
     await server.serve()
