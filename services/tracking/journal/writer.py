@@ -20,7 +20,7 @@ from services.tracking.journal.segment import frame
 from services.tracking.journal.store import Store
 
 log = get_logger(__name__)
-GROUP_S = 0.003
+GROUP_S = 0.005
 """From one sync to the next, at least: what comes in between shares the next one."""
 SEGMENT_AGE_S = 30.0
 _HOUSEKEEPING_S = 0.5
