@@ -70,7 +70,6 @@ class EdgeWorker:
         self._journal: Journal | None = None
         self._feed: CatalogFeed | None = None
         self._server: Server | None = None
-        self._edge: Edge | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then answer what is in flight and close the journal."""
@@ -144,9 +143,14 @@ class EdgeWorker:
         )
         authenticator = Authenticator(self._secret, Nonces())
         reports = Reports(site, authenticator, journal, index)
-        edge = self._edge = Edge(self._clicks, endpoints(reports), journal, self._proxies)
+        settings = self._settings
+        table = endpoints(reports)
+        edge = Edge(self._clicks, table, journal, self._proxies, settings.edge_read_s)
         server = self._server = make_server(
-            self._settings.edge_host, self._settings.edge_port, self._settings.edge_connections
+            settings.edge_host,
+            settings.edge_port,
+            connections=settings.edge_connections,
+            read_s=settings.edge_read_s,
         )
         counting = asyncio.create_task(_every(_COUNT_S, edge.publish_counts))
         try:
