@@ -77,7 +77,7 @@ class Crowd:
 
 
 async def measure(name: str, connections: int) -> dict[str, float]:
-    """Return bytes a served connection: after one click, after three; and what stays behind."""
+    """Return bytes a served connection: silent, after one click, after three, after all left."""
     with serving(name) as server:
         await _warm_up(server.port)
         crowd = Crowd(server.port)
@@ -88,10 +88,13 @@ async def measure(name: str, connections: int) -> dict[str, float]:
 
         with suppress(TimeoutError):  # a server that is full takes no more
             await asyncio.wait_for(crowd.open(connections), _OPEN_S)
+        await asyncio.sleep(_SETTLE_S)
+        opened = resident_bytes(server.pid) - base
         served = await crowd.click()
         if served == 0:
             raise RuntimeError(f"{name} answered none of {connections} connections")
-        figures = {"served": served, "after_a_click_bytes": grown(served)}
+        figures = {"served": served, "silent_bytes": round(opened / connections)}
+        figures["after_a_click_bytes"] = grown(served)
         await crowd.click()
         await crowd.click()
         figures["after_three_clicks_bytes"] = grown(served)
@@ -124,6 +127,7 @@ def main() -> None:
         "lines": lines,
         "edge_bytes_a_connection": edge,
         "of_these_granian": floor,
+        "the_edge_adds": edge - floor,
         "goal": f"<= {GOAL_BYTES} bytes a connection",
         "met": edge <= GOAL_BYTES and lines["edge"]["served"] == args.connections,
         "python": sys.version.split()[0],
