@@ -58,26 +58,25 @@ def chosen(words: Sequence[str]) -> list[str]:
 
     `edge` is every part of edge, `edge.soak` or `edge soak` one part. Errors: KeyError.
     """
-    names: list[str] = []
     groups: dict[str, list[str]] = {}
     for name in BENCHES:
-        groups.setdefault(name.partition(".")[0], []).append(name)
+        groups.setdefault(_group(name), []).append(name)
+    wanted: dict[str, list[str]] = {}
     group = ""
-    parts_of: dict[str, list[str]] = {}
     for word in words:
-        if word in groups:
-            group = word
-            parts_of.setdefault(word, [])
-        elif f"{group}.{word}" in BENCHES:
-            parts_of[group].append(f"{group}.{word}")
-        elif word in BENCHES:
-            group = word.partition(".")[0]
-            parts_of.setdefault(group, []).append(word)
-        else:
+        name = f"{group}.{word}" if f"{group}.{word}" in BENCHES else word
+        group = _group(name)
+        parts = wanted.setdefault(group, [])
+        if name in BENCHES:
+            parts.append(name)
+        elif name not in groups:
             raise KeyError(word)
-    for group, parts in parts_of.items():
-        names += parts or groups[group]
+    names = [name for group, parts in wanted.items() for name in parts or groups[group]]
     return names or list(BENCHES)
+
+
+def _group(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _run(name: str) -> object:
