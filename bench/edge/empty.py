@@ -1,9 +1,10 @@
 """What Granian alone can do: a 302 with fixed headers and nothing behind it.
 
-    python -m bench.edge.empty rsgi|asgi PORT [MAX_BUFFER_SIZE]
+    python -m bench.edge.empty rsgi|asgi|reading PORT [MAX_BUFFER_SIZE]
 
 Granian runs in our event loop with the options that the edge uses. `serve_rsgi` is the same
-application for the stock `granian` command, which has a loop of its own.
+application for the stock `granian` command, which has a loop of its own. `reading` also takes out
+of the request what the edge takes out of it, and does nothing with it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,19 @@ _START = {
 _BODY = {"type": "http.response.body", "body": b""}
 
 
+_HEADERS = (
+    "cookie",
+    "user-agent",
+    "sec-purpose",
+    "purpose",
+    "referer",
+    "accept-language",
+    "sec-fetch-site",
+    "sec-fetch-mode",
+    "sec-fetch-dest",
+)
+
+
 class Wire(Protocol):
     """RSGI's way to answer."""
 
@@ -40,6 +54,17 @@ class EmptyRsgi:
         wire.response_empty(302, _RSGI)
 
 
+class ReadingRsgi:
+    """The same, after reading the request as the edge does."""
+
+    async def __rsgi__(self, scope: Any, wire: Wire) -> None:
+        _ = scope.method, scope.path, scope.query_string, scope.client
+        header = scope.headers.get
+        for name in _HEADERS:
+            header(name)
+        wire.response_empty(302, _RSGI)
+
+
 async def empty_asgi(
     scope: object, receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]
 ) -> None:
@@ -49,13 +74,16 @@ async def empty_asgi(
 
 
 serve_rsgi = EmptyRsgi()
+_APPLICATIONS: dict[str, tuple[Any, Interfaces]] = {
+    "rsgi": (serve_rsgi, Interfaces.RSGI),
+    "reading": (ReadingRsgi(), Interfaces.RSGI),
+    "asgi": (empty_asgi, Interfaces.ASGINL),
+}
 
 
 async def serve(kind: str, port: int, max_buffer_size: int | None) -> None:
     """Serve until the process is ended."""
-    target, interface = (
-        (serve_rsgi, Interfaces.RSGI) if kind == "rsgi" else (empty_asgi, Interfaces.ASGINL)
-    )
+    target, interface = _APPLICATIONS[kind]
     http1 = None if max_buffer_size is None else HTTP1Settings(max_buffer_size=max_buffer_size)
     server = Server(
         target,

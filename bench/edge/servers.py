@@ -55,9 +55,10 @@ class Running:
 def serving(name: str, kafka: str = "", topic: str = "") -> Iterator[Running]:
     """Run a server until the block ends.
 
-    `edge`; `empty_rsgi`, `empty_asgi` (in our loop, as the edge runs Granian), `empty_command` (the
-    stock `granian` command), `empty_rsgi:8192` (with hyper's buffer limited); `aiohttp_wait` and
-    `aiohttp_fire`, which need `kafka` and `topic`; `nginx`.
+    `edge`; `empty_rsgi`, `empty_asgi` (in our loop, as the edge runs Granian), `empty_reading` (it
+    reads the request), `empty_command` (the stock `granian` command), `empty_rsgi:8192` (with
+    hyper's buffer limited); `aiohttp_wait` and `aiohttp_fire`, which need `kafka` and `topic`;
+    `nginx`.
     """
     with tempfile.TemporaryDirectory(prefix="afflux-bench-") as folder, ExitStack() as after:
         home, ports = Path(folder), Reservations()
@@ -89,7 +90,7 @@ def _command(name: str, port: int, home: Path, kafka: str, topic: str) -> list[s
     match kind:
         case "edge":
             return [*python, "afflux.cli.main", "worker", "edge"]
-        case "empty_rsgi" | "empty_asgi":
+        case "empty_rsgi" | "empty_asgi" | "empty_reading":
             interface = kind.removeprefix("empty_")
             return [*python, "bench.edge.empty", interface, str(port), *filter(None, [option])]
         case "empty_command":

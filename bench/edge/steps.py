@@ -5,8 +5,8 @@
 The parts are the edge's own functions, timed alone with browser-like clicks; the whole, and what
 the server takes without them, are the CPU time a request of the edge and of an empty Granian
 application under the same load. What is left of the difference is what no function shows alone:
-reading headers out of Granian, answering from the journal's thread, waiting for the interpreter's
-lock, cold caches.
+answering from the journal's thread, handing over the interpreter's lock, cold caches; less the task
+that Granian makes for each request of the empty application and the edge does without.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from services.tracking.domain.routes import Routes, routes_now
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
 
+SERVERS = ("empty_rsgi", "empty_reading", "edge")
 POOL = 2_000
 REPEATS = 15
 _NOW = Millis(1_790_000_000_000)
@@ -143,15 +144,18 @@ def under_load(name: str, seconds: int) -> dict[str, float]:
 
 
 def table(
-    steps: dict[str, float], journal: float, empty: float, edge: float
+    steps: dict[str, float], journal: float, loaded: dict[str, float]
 ) -> list[dict[str, object]]:
     """Return the rows: what a click costs, part by part, and which share of it that is."""
-    decide = steps.pop("decide")
-    rows = [("server: what an empty application takes", empty), *steps.items()]
-    rows += [
+    decide, edge, empty = steps.pop("decide"), loaded["edge"], loaded["empty_rsgi"]
+    reading = loaded["empty_reading"] - empty
+    rows = [
+        ("server: what an empty application takes", empty),
+        ("parse: take the request out of Granian", reading),
+        *steps.items(),
         ("decide: the rest (ids, address, referrer, the entry)", decide - sum(steps.values())),
         ("wait: frame, write and fdatasync in groups of 100", journal),
-        ("answer and whatever no function shows alone", edge - empty - decide - journal),
+        ("answer and whatever no function shows alone", edge - empty - reading - decide - journal),
         ("a click on the edge", edge),
     ]
     return [{"step": name, "us": digits(us, 3), "share": round(us / edge, 3)} for name, us in rows]
@@ -165,17 +169,17 @@ def main() -> None:
     if reason := wrk.missing():
         print(json.dumps({"left_out": {"all": reason}}))
         return
-    empty, edge = (under_load(name, args.seconds) for name in ("empty_rsgi", "edge"))
+    loaded = {name: under_load(name, args.seconds) for name in SERVERS}
     with pinned(CORES.server):
         steps = parts()
         path = ClickPath(SECRET.encode(), 1, secure_cookie=False)
         path.routes = routes()
         payloads = [path.answer(click).payload or b"" for click in visits()[:_GROUP]]
         journal = asyncio.run(journal_microseconds(payloads))
-    rows = table(steps, journal, sum(empty.values()), sum(edge.values()))
+    rows = table(steps, journal, {name: sum(us.values()) for name, us in loaded.items()})
     result = {
         "rows": rows,
-        "user_and_system_us": {"edge": edge, "empty_rsgi": empty},
+        "user_and_system_us": loaded,
         "record_bytes": round(sum(map(len, payloads)) / len(payloads)),
         "load_average": os.getloadavg(),
     }

@@ -124,12 +124,19 @@ def summary(loads: Sequence[wrk.Load]) -> dict[str, object]:
 
 
 def compare(measured: Mapping[str, Sequence[wrk.Load]]) -> dict[str, object]:
-    """Return the edge's ratio to each other line, with its goal where there is one."""
-    edge = [load.per_second for load in measured.get("edge", ())]
+    """Return the edge's ratio to each other line, with its goal where there is one.
+
+    `by_cpu` compares CPU time a request: where others use the core too, a server of several threads
+    gets more of it than one of a single thread, and the rates flatter it.
+    """
+    ours = measured.get("edge", ())
     out: dict[str, object] = {}
     for name, loads in measured.items():
-        if edge and loads and name != "edge":
-            ratio = ratios(edge, [load.per_second for load in loads])
+        if ours and loads and name != "edge":
+            ratio = ratios(*([load.per_second for load in line] for line in (ours, loads)))
+            ratio["by_cpu"] = ratios(*([1 / load.cpu_us for load in x] for x in (ours, loads)))[
+                "median"
+            ]
             goal = GOALS.get(name)
             verdict = {} if goal is None else {"goal": goal, "met": ratio["median"] >= goal}
             out[f"edge / {name}"] = {**ratio, **verdict}

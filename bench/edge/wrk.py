@@ -39,6 +39,11 @@ class Load(Struct, frozen=True):
         """How long wrk loaded the server."""
         return self.answered / self.per_second
 
+    @property
+    def cpu_us(self) -> float:
+        """CPU microseconds that the server used for a request."""
+        return sum(self.server_cpu_s.values()) / self.answered * 1e6
+
 
 def missing() -> str | None:
     """Return what to install when there is no wrk."""
