@@ -4,7 +4,9 @@
 
 Connections are opened and each gets redirects; then all are idle, as they are between two
 clicks. Beside the edge an empty Granian application in the same run, with the server's default
-buffers and with the smallest that hyper allows: what they take the edge cannot save.
+buffers and with the smallest that hyper allows: what they take the edge cannot save. That is 2.4 KB
+for a connection that never said anything; the first click adds a page of memory of hyper's read
+buffer and one of its write buffer, 8 KB each, which it keeps until the connection ends.
 """
 
 from __future__ import annotations

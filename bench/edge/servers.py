@@ -38,12 +38,18 @@ class Running:
     home: Path
     admin_port: int = 0
 
-    def journaled_clicks(self) -> int:
-        """Return how many clicks the edge says it has journaled since it started."""
+    def journaled_clicks(self, answered: int) -> int:
+        """Return how many clicks the edge says it has journaled since it started.
+
+        Errors: RuntimeError when it is fewer than were answered: then its speed counts for nothing.
+        """
         code, body = fetch(self.admin_port, "/status", 5)
         if code != 200:
             raise RuntimeError(f"{self.name}: /status answers {code}")
-        return int(json.loads(body)["parts"]["edge"]["journaled"]["click"])
+        journaled = int(json.loads(body)["parts"]["edge"]["journaled"]["click"])
+        if journaled < answered:
+            raise RuntimeError(f"{answered} clicks were answered and {journaled} are journaled")
+        return journaled
 
     @property
     def journal(self) -> Path:

@@ -121,7 +121,7 @@ def main() -> None:
     started = time.monotonic()
     with serving("edge") as server, pinned(CORES.load):
         visitors, points = uvloop.run(soak(server, args.clicks))
-        journaled = server.journaled_clicks()
+        journaled = server.journaled_clicks(visitors.answered)
     late = second_half(points)
     growth = slope(late)
     result = {
