@@ -57,6 +57,12 @@ def cpu_seconds(pid: int) -> dict[str, float]:
     return {"user": sum(one.user for one in times), "system": sum(one.system for one in times)}
 
 
+def core_busy_seconds(core: int) -> float:
+    """Return the seconds that a core was not idle, whoever used it, so far."""
+    times = psutil.cpu_times(percpu=True)[core]
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
 def resident_bytes(pid: int) -> int:
     """Return the resident memory of a process and its children."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]

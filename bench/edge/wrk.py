@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.edge.cores import CORES, cpu_seconds, pinned
+from bench.edge.cores import CORES, core_busy_seconds, cpu_seconds, pinned
 from bench.edge.servers import Running
 from bench.edge.traffic import lua_script
 
@@ -24,7 +24,11 @@ _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class Load(Struct, frozen=True):
-    """What a run of wrk saw; `server_cpu_s` and `load_core` (a share) tell who was busy."""
+    """What a run of wrk saw, and who was busy meanwhile.
+
+    `load_core` is wrk's share of its core, `others` what the server's core gave to anyone but the
+    server, the kernel's network work among it.
+    """
 
     per_second: float
     answered: int
@@ -33,6 +37,7 @@ class Load(Struct, frozen=True):
     p99_ms: float
     server_cpu_s: dict[str, float]
     load_core: float
+    others: float
 
     @property
     def seconds(self) -> float:
@@ -57,6 +62,7 @@ def press(server: Running, seconds: int, connections: int) -> Load:
         script.write_text(lua_script(CLICKS))
         options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
         used, before, started = _own_cpu(), cpu_seconds(server.pid), time.monotonic()
+        core = core_busy_seconds(CORES.server)
         with pinned(CORES.load):
             done = subprocess.run(
                 [PROGRAM, *options, f"http://127.0.0.1:{server.port}/"],
@@ -66,10 +72,11 @@ def press(server: Running, seconds: int, connections: int) -> Load:
             )
         after, took = cpu_seconds(server.pid), time.monotonic() - started
         cpu = {name: after[name] - before[name] for name in after}
-        return read_report(done.stdout, cpu, (_own_cpu() - used) / took)
+        others = core_busy_seconds(CORES.server) - core - sum(cpu.values())
+        return read_report(done.stdout, cpu, (_own_cpu() - used) / took, max(0.0, others / took))
 
 
-def read_report(text: str, server_cpu_s: dict[str, float], load_core: float) -> Load:
+def read_report(text: str, server_cpu_s: dict[str, float], load_core: float, others: float) -> Load:
     """Return the figures of wrk's report; answers other than 2xx, 3xx and socket errors are bad."""
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     total = re.search(r"(\d+) requests in", text)
@@ -83,7 +90,14 @@ def read_report(text: str, server_cpu_s: dict[str, float], load_core: float) -> 
     sockets = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     bad = (int(wrong[1]) if wrong else 0) + (sum(map(int, sockets.groups())) if sockets else 0)
     return Load(
-        float(rate[1]), int(total[1]), bad, times["50"], times["99"], server_cpu_s, load_core
+        float(rate[1]),
+        int(total[1]),
+        bad,
+        times["50"],
+        times["99"],
+        server_cpu_s,
+        load_core,
+        others,
     )
 
 

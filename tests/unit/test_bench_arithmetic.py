@@ -20,8 +20,9 @@ from bench.edge.stats import (
     slope,
     spread,
 )
+from bench.edge.throughput import compare
 from bench.edge.traffic import lua_script, request
-from bench.edge.wrk import read_report
+from bench.edge.wrk import Load, read_report
 
 REPORT = """Running 2s test @ http://127.0.0.1:1/
   1 threads and 256 connections
@@ -137,18 +138,33 @@ def test_what_is_no_answer_is_an_error() -> None:
 
 
 def test_a_report_of_wrk_is_read_with_its_errors() -> None:
-    load = read_report(REPORT, {"user": 1.0}, 0.5)
+    load = read_report(REPORT, {"user": 1.0}, 0.5, 0.1)
     assert (load.per_second, load.answered, load.bad) == (82_100.0, 165_845, 0)
     assert (load.p50_ms, load.p99_ms) == (2.91, 1200.0)
     wrong = REPORT + (
         "  Socket errors: connect 1, read 2, write 3, timeout 4\n  Non-2xx or 3xx responses: 90\n"
     )
-    assert read_report(wrong, {}, 0.5).bad == 100
+    assert read_report(wrong, {}, 0.5, 0.1).bad == 100
+
+
+def test_a_goal_is_not_judged_where_others_had_the_core() -> None:
+    def line(per_second: float, others: float) -> list[Load]:
+        return [Load(per_second, 1_000, 0, 1.0, 2.0, {"user": 1.0}, 0.5, others)] * 3
+
+    def met(ours: list[Load], theirs: list[Load]) -> object:
+        found = compare({"edge": ours, "empty_rsgi": theirs})["edge / empty_rsgi"]
+        assert isinstance(found, dict)
+        return found["met"]
+
+    assert met(line(60.0, 0.1), line(100.0, 0.1)) is True
+    assert met(line(50.0, 0.1), line(100.0, 0.1)) is False
+    assert met(line(60.0, 0.1), line(100.0, 0.5)) is None
+    assert met(line(60.0, 0.5), line(100.0, 0.1)) is None
 
 
 def test_what_is_no_report_is_an_error() -> None:
     with pytest.raises(ValueError, match="no report of wrk"):
-        read_report("unable to connect", {}, 0.0)
+        read_report("unable to connect", {}, 0.0, 0.0)
 
 
 def test_clicks_are_each_unlike_the_one_before_and_hit_links_of_the_catalogue() -> None:
