@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     edge_address_header: str = Field(
         "x-forwarded-for", description="header in which those proxies name the client"
     )
+    edge_read_s: float = Field(
+        10.0, description="longest wait for a request's head, for its body, and between requests"
+    )
     edge_connections: int = Field(10_000, description="connections an edge holds at once")
     geo_db: str = Field(
         "", description="MaxMind-format databases of countries and networks, comma separated files"

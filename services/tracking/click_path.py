@@ -9,14 +9,13 @@ from msgspec import Struct
 from afflux.kernel.events import ClickOutcome
 from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
-from afflux.kernel.token import ClickToken, sign
-from afflux.kernel.types import Id16
+from afflux.kernel.token import Signer
+from services.tracking.click_records import Way, click_entry, view_entry
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.agents import UNKNOWN, Classifier
 from services.tracking.domain.caps import ClickCounts, Mark
 from services.tracking.domain.clicks import visitor_cookie
-from services.tracking.domain.costs import NO_COST, Cost, read_cost
-from services.tracking.domain.entries import ClickEntry, ImpressionEntry, Kind, encode
+from services.tracking.domain.entries import Kind, encode
 from services.tracking.domain.extras import NO_EXTRAS, Extras, read_extras, read_pair
 from services.tracking.domain.geo import Locate
 from services.tracking.domain.opt_out import OptOut
@@ -29,8 +28,6 @@ from services.tracking.visitors import (
     Seen,
     Visit,
     Visitors,
-    fetch_metadata,
-    referrer_of,
 )
 
 __all__ = ["Answer", "ClickPath", "Headers", "Visit"]
@@ -72,16 +69,6 @@ class Answer(Struct, frozen=True):
         return next((value for name, value in self.headers if name == wanted), None)
 
 
-class Way(Struct, frozen=True):
-    """Where a visit goes: the route that takes it, the target (None: nowhere), and why if not to
-    the landing of the link."""
-
-    route: Route
-    target: Target | None
-    outcome: ClickOutcome
-    reason: str | None = None
-
-
 class ClickPath:
     """Turns visits into answers. Holds keys, the routes, counts and caches; no I/O but randomness.
 
@@ -101,8 +88,7 @@ class ClickPath:
     ) -> None:
         self.routes: Routes = EMPTY
         self.counts = counts or ClickCounts()
-        self._key_id = key_id
-        self._key = click_key(secret, key_id)
+        self._signer = Signer(key_id, click_key(secret, key_id))
         self._secure = secure_cookie
         self._visitors = Visitors(secret, classifier or UserAgents(), opt_out, proxies or Proxies())
 
@@ -129,7 +115,10 @@ class ClickPath:
             return Answer(404, _IMAGE, _PIXEL, None, "unknown", kind)
         seen = self._visitors.see(visit)
         reason = route.reason or ("preview" if seen.is_preview else None)
-        payload = encode(self._view_entry(visit, route, seen, reason))
+        view_id = ulid(visit.received_at, self._visitors.random(10))
+        kept = self._visitors.kept_agent(seen)
+        extras = read_extras(visit.query) if visit.query else NO_EXTRAS
+        payload = encode(view_entry(visit, route, seen, kept, extras, view_id, reason))
         headers = [*_IMAGE, *self._cookie(seen)]
         outcome = "counted" if reason is None else "not_counted"
         return Answer(200, headers, _PIXEL, payload, outcome, kind)
@@ -145,9 +134,11 @@ class ClickPath:
         mark = self._count(visit, way, seen)
         location: str | None = None
         if way.target is not None:
-            token = self._token(click_id, seen.key, way.route)
+            token = self._signer.sign(click_id, seen.key, way.route.tail)
             way, location = self._lead(visit, way, way.target, seen, extras, token)
-        payload = encode(self._click_entry(visit, way, seen, extras, click_id))
+        kept = self._visitors.kept_agent(seen)
+        currency = self.routes.currency
+        payload = encode(click_entry(visit, way, seen, kept, extras, click_id, currency))
         return _answer(location, self._cookie(seen), payload, way.outcome, mark)
 
     def _way(self, visit: Visit, route: Route, seen: Seen) -> Way:
@@ -223,89 +214,6 @@ class ClickPath:
         if not seen.is_new or seen.opted_out is not None or seen.is_preview:
             return []
         return [("set-cookie", visitor_cookie(seen.key, secure=self._secure))]
-
-    def _click_entry(
-        self, visit: Visit, way: Way, seen: Seen, extras: Extras, click_id: Id16
-    ) -> ClickEntry:
-        route, target = way.route, way.target
-        user_agent, hints = self._visitors.kept_agent(seen)
-        cost, currency = self._cost(extras, click_id)
-        return ClickEntry(
-            click_id,
-            seen.key,
-            seen.is_new,
-            route.link_id,
-            route.partner_id,
-            route.offer_id,
-            route.advertiser_id,
-            extras.creative_id or route.creative_id,
-            None if target is None else target.landing_id,
-            visit.received_at,
-            seen.ip_prefix,
-            seen.ip_hash,
-            seen.country,
-            seen.asn,
-            user_agent,
-            hints,
-            seen.language,
-            *referrer_of(visit.headers),
-            extras.source,
-            extras.sub,
-            extras.ref_id,
-            cost,
-            currency,
-            fetch_metadata(visit.headers, seen.opted_out),
-            way.outcome,
-            way.reason,
-        )
-
-    def _view_entry(
-        self, visit: Visit, route: Route, seen: Seen, reason: str | None
-    ) -> ImpressionEntry:
-        extras = read_extras(visit.query) if visit.query else NO_EXTRAS
-        user_agent, hints = self._visitors.kept_agent(seen)
-        return ImpressionEntry(
-            ulid(visit.received_at, self._visitors.random(10)),
-            seen.key,
-            seen.is_new,
-            route.link_id,
-            route.partner_id,
-            route.offer_id,
-            route.advertiser_id,
-            extras.creative_id or route.creative_id,
-            visit.received_at,
-            seen.ip_prefix,
-            seen.ip_hash,
-            seen.country,
-            seen.asn,
-            user_agent,
-            hints,
-            seen.language,
-            *referrer_of(visit.headers),
-            extras.source,
-            extras.sub,
-            extras.ref_id,
-            fetch_metadata(visit.headers, seen.opted_out),
-            reason,
-        )
-
-    def _cost(self, extras: Extras, click_id: Id16) -> Cost:
-        text = extras.values.get("cost")
-        if text is None:
-            return NO_COST
-        currency = extras.values.get("cost_currency")
-        return read_cost(text, currency, self.routes.currency, click_id)
-
-    def _token(self, click_id: Id16, visitor: bytes, route: Route) -> str:
-        token = ClickToken(
-            click_id,
-            Id16(visitor),
-            route.offer_id,
-            route.advertiser_id,
-            route.partner_id,
-            route.link_id,
-        )
-        return sign(token, self._key_id, self._key)
 
 
 def _answer(

@@ -25,6 +25,9 @@ from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split
 
 _POOL = 4_080
 _ADDRESSES = 65_536
+_language = lru_cache(maxsize=4_096)(
+    lambda text: text.partition(",")[0].partition(";")[0].strip()[:35]
+)
 _referrer = lru_cache(maxsize=8_192)(split_referrer)
 Place = tuple[str, bytes, str | None, int | None]
 
@@ -80,6 +83,7 @@ class Visitors:
         self._proxies = proxies
         self._locate: Locate = nowhere
         self._pool = b""
+        self._pool_at = 0
         self._day = -1
         self._day_key = b""
         self._places: dict[str, Place] = {}
@@ -114,7 +118,7 @@ class Visitors:
             None
             if mobile is None
             else hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua")),
-            language.partition(",")[0].partition(";")[0].strip()[:35] if language else None,
+            _language(language) if language else None,
         )
 
     def agent(self, seen: Seen) -> Agent:
@@ -129,10 +133,11 @@ class Visitors:
 
     def random(self, size: int) -> bytes:
         """Return random bytes, out of a pool."""
-        if len(self._pool) < size:
-            self._pool = os.urandom(_POOL)
-        taken, self._pool = self._pool[:size], self._pool[size:]
-        return taken
+        start = self._pool_at
+        if start + size > len(self._pool):
+            self._pool, start = os.urandom(_POOL), 0
+        self._pool_at = start + size
+        return self._pool[start : start + size]
 
     def _place(self, visit: Visit) -> Place:
         day = visit.received_at // DAY_MS
@@ -141,11 +146,13 @@ class Visitors:
             self._places = {}
         places = self._places
         header = self._proxies.header
-        forwarded = visit.headers.get(header) if header else None
-        address = self._proxies.client(visit.client, forwarded)
+        if header:
+            address = self._proxies.client(visit.client, visit.headers.get(header))
+        else:
+            address = visit.client.rpartition(":")[0]
         place = places.get(address)
         if place is None:
-            place = (*ip_parts(address, self._day_key), *self._locate(address))
+            place = (*ip_parts(address, self._day_key), *self._locate(address.strip("[]")))
             places[address] = place
         return place
 

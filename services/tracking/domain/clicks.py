@@ -23,12 +23,14 @@ def read_visitor(cookie: str | None) -> bytes | None:
     if start < 0:
         return None
     start += len(_MARK)
-    text = cookie[start : start + 33].partition(";")[0]
+    end = start + 32
+    if cookie[end : end + 1] not in ("", ";"):
+        return None
     try:
-        key = bytes.fromhex(text)
+        key = bytes.fromhex(cookie[start:end])
     except ValueError:
         return None
-    return key if len(key) == 16 and len(text) == 32 else None
+    return key if len(key) == 16 else None
 
 
 def visitor_cookie(key: bytes, *, secure: bool) -> str:

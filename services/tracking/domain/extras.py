@@ -32,7 +32,10 @@ class Extras(Struct, frozen=True):
 
 
 NO_EXTRAS = Extras({}, NO_SUBS, None, None)
-_KNOWN = frozenset((*SUBS, "source", "ref_id", "cost", "cost_currency", "creative", "to"))
+_RAW = -1
+_SLOTS = {name: number for number, name in enumerate(SUBS, 1)}
+_OTHERS = ("source", "ref_id", "cost", "cost_currency", "creative")
+_KNOWN = {**_SLOTS, **dict.fromkeys(_OTHERS, 0), "to": _RAW}
 
 
 def read_extras(query: str) -> Extras:
@@ -40,23 +43,21 @@ def read_extras(query: str) -> Extras:
     refused for them. Of a repeated parameter the first one that is not empty counts, and only the
     first 60 parameters are looked at. Subs keep their place: sub2 without sub1 is the second."""
     values: dict[str, str] = {}
-    to: str | None = None
+    used = 0
     for pair in query.split("&", MAX_PAIRS)[:MAX_PAIRS]:
         name, _, value = pair.partition("=")
-        if not value or name not in _KNOWN or name in values:
+        slot = _KNOWN.get(name)
+        if slot is None or not value or name in values:
             continue
-        if name == "to":
-            to = to or value
-            continue
-        text = value if value.isalnum() else unquote_plus(value).replace("\x00", "")
-        text = text[:TEXT_LIMIT]
-        if text:
-            values[name] = text
-    if not values and to is None:
+        if slot != _RAW and not value.isalnum():
+            value = unquote_plus(value).replace("\x00", "")
+        if value:
+            values[name] = value if slot == _RAW else value[:TEXT_LIMIT]
+            used = max(used, slot)
+    if not values:
         return NO_EXTRAS
-    used = max((number for number, name in enumerate(SUBS, 1) if name in values), default=0)
-    sub = [values.get(name, "") for name in SUBS[:used]]
-    return Extras(values, sub, values.get("source"), values.get("ref_id"), to)
+    sub = [values.get(name, "") for name in SUBS[:used]] if used else NO_SUBS
+    return Extras(values, sub, values.get("source"), values.get("ref_id"), values.get("to"))
 
 
 def read_pair(query: str) -> tuple[int, int] | None:

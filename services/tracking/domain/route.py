@@ -27,7 +27,7 @@ class Target(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """Where a link leads, or, with a reason, why it leads nowhere.
+    """Where a link leads, or, with a reason, why it leads nowhere; `tail` ends its click ids.
 
     `rules`, `caps` and `deep` are None where the offer has none, so that it costs a click nothing.
     `fallbacks` are tried in order when the visit is refused: a route is another offer, a target a
@@ -41,6 +41,7 @@ class Route(Struct, frozen=True):
     targets: tuple[Target, ...]
     total: int
     reason: str | None
+    tail: bytes
     creative_id: int | None = None
     rules: Rules | None = None
     caps: Caps | None = None

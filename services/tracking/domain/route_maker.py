@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from afflux.kernel.catalog import Advertiser, Link, Network, Offer, OfferGroup, Partner, State
 from afflux.kernel.macros import MacroError, Template, compile_template, macro_params
+from afflux.kernel.token import token_tail
 from services.tracking.domain.caps import compile_caps
 from services.tracking.domain.deep_links import DeepLinks, Hosts, compile_deep_links, compile_hosts
 from services.tracking.domain.route import Route, Target, make_target
@@ -69,6 +70,7 @@ class RouteMaker:
             targets,
             targets[-1].upto if targets else 0,
             reason,
+            token_tail(offer.id, offer.advertiser_id, link.partner_id, link.id),
             link.creative_id,
             self._rules[offer.id],
             compile_caps(offer.click_caps, offer.id, link.partner_id, self._zone(offer)),
