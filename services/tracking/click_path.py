@@ -96,6 +96,10 @@ class ClickPath:
         """Ask another geo database from now on."""
         self._visitors.locate_with(locate)
 
+    def warm(self) -> None:
+        """Load what would hold up the first visitor: the patterns of user agents."""
+        self._visitors.warm()
+
     def answer(self, visit: Visit) -> Answer:
         """Return the answer to a click on a link's code; pure but for fresh ids and counts."""
         route = self.routes.by_code.get(visit.code)

@@ -121,6 +121,10 @@ class Visitors:
             _language(language) if language else None,
         )
 
+    def warm(self) -> None:
+        """Load the patterns of user agents, which takes a third of a second."""
+        self._classifier.classify("Mozilla/5.0")
+
     def agent(self, seen: Seen) -> Agent:
         """Return device, system and browser; cached: finding out takes up to 1 ms."""
         return self._classifier.classify(seen.user_agent, seen.hints)
