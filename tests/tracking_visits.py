@@ -55,7 +55,8 @@ def path(
     links = [Link(id=1_000 + o.id, code=f"o{o.id}", partner_id=1, offer_id=o.id) for o in offers]
     base: Sequence[Entity] = (network or Network(), ADVERTISER, Partner(id=1, name="One"))
     clicks = ClickPath(SECRET, 1, secure_cookie=False, opt_out=opt_out, classifier=AGENTS)
-    clicks.routes = routes_now(catalog([*base, *links, *entities]), at, zones_at(at))
+    by_id = {(one.kind, one.entity_id): one for one in (*base, *links, *entities)}
+    clicks.routes = routes_now(catalog(list(by_id.values())), at, zones_at(at))
     clicks.locate_with(lambda address: ORIGINS.get(address, (None, None)))
     return clicks
 
