@@ -36,7 +36,7 @@ _PAIRS = ("countries", "devices", "systems", "languages", "partners")
 def country(text: str) -> str:
     """Read a country code: two capital letters."""
     if _COUNTRY.fullmatch(text) is None:
-        raise ValueError(f"{text[:40]!r} is not a country code such as DE (quote 'NO' in YAML)")
+        raise ValueError(f"{text[:40]!r} is not a country code such as DE")
     return text
 
 
@@ -50,7 +50,7 @@ def language(text: str) -> str:
 def clock(text: str) -> int:
     """Read a time of day, `09:00` to `24:00`; returns minutes after midnight."""
     if _CLOCK.fullmatch(text) is None:
-        raise ValueError(f"{text[:40]!r} is not a time such as 09:00 (quote it in YAML)")
+        raise ValueError(f"{text[:40]!r} is not a time such as 09:00")
     return int(text[:2]) * 60 + int(text[3:])
 
 
