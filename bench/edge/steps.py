@@ -34,8 +34,9 @@ from bench.edge.stats import digits, per_request
 from bench.edge.traffic import request
 from services.tracking.click_path import ClickPath, Headers, Visit
 from services.tracking.domain.agents import is_preview_agent
-from services.tracking.domain.clicks import read_extras, read_visitor
+from services.tracking.domain.clicks import read_visitor
 from services.tracking.domain.entries import Kind, decode, encode
+from services.tracking.domain.extras import read_extras
 from services.tracking.domain.routes import Routes, routes_now
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
