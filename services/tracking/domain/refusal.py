@@ -16,21 +16,27 @@ STATUS = {
     "nonce_used": 401,
     "token_not_allowed": 403,
     "advertiser_paused": 403,
+    "address_not_allowed": 403,
     "click_id_foreign": 403,
     "conflicting_report": 409,
     "body_too_large": 413,
     "batch_too_large": 413,
+    "rate_limited": 429,
     "journal_full": 503,
 }
 """HTTP status by reason code; every other reason is a 400."""
 
 
 class Refusal(Struct, frozen=True):
-    """A report that is not kept: reason code, the field at fault, a sentence with its value."""
+    """A report that is not kept: reason code, the field at fault, a sentence with its value.
+
+    `retry_after_s` is how long to wait before sending again, where that helps.
+    """
 
     reason: str
     detail: str
     field: str | None = None
+    retry_after_s: int | None = None
 
     @property
     def status(self) -> int:
