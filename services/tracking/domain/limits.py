@@ -50,13 +50,13 @@ class Buckets:
         Nothing is taken unless all are. A clock that was set back gives no token twice.
         """
         now_ns = now * 1_000_000
+        empty = now_ns + limit.burst * limit.interval_ns
         full_at = max(self._full_at.get(key, 0), now_ns)
-        # After the clock was set back, an empty bucket is the worst one can be.
-        full_at = min(full_at, now_ns + limit.burst * limit.interval_ns)
+        if full_at > empty:  # the clock was set back: no bucket is worse than empty
+            full_at = self._full_at[key] = empty
         after = full_at + min(count, limit.burst) * limit.interval_ns
-        missing_ns = after - now_ns - limit.burst * limit.interval_ns
-        if missing_ns > 0:
-            return -(-missing_ns // SECOND_NS)
+        if after > empty:
+            return -(-(after - empty) // SECOND_NS)
         self._full_at[key] = after
         self._full_at.move_to_end(key)
         if len(self._full_at) > self._most:
