@@ -1,4 +1,7 @@
-"""Report a sale, signed: python3 sign.py ORDER AMOUNT CURRENCY [CLICK_ID]. Needs EDGE, ADVERTISER, KID, KEY."""
+"""Report a sale, signed: python3 sign.py ORDER AMOUNT CURRENCY [CLICK_ID].
+
+Needs EDGE, ADVERTISER, KID, KEY.
+"""
 
 import hashlib
 import hmac
