@@ -18,6 +18,7 @@ STATUS = {
     "advertiser_paused": 403,
     "address_not_allowed": 403,
     "click_id_foreign": 403,
+    "body_too_slow": 408,
     "conflicting_report": 409,
     "body_too_large": 413,
     "batch_too_large": 413,
