@@ -14,6 +14,7 @@ from afflux.runtime.log import get_logger
 from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
+from services.tracking.domain.limits import Gate
 from services.tracking.domain.refusal import Refusal
 from services.tracking.endpoints import (
     Endpoints,
@@ -40,12 +41,14 @@ class Edge:
         endpoints: Endpoints,
         journal: Journal,
         proxies: Proxies,
+        gate: Gate,
         read_s: float,
     ) -> None:
         """`read_s` is how long a client gets for a body."""
         self._clicks = clicks
         self._journal = journal
         self._proxies = proxies
+        self._gate = gate
         self._read_s = read_s
         self._endpoints = endpoints
         self._paths = {path for _, path in endpoints}
@@ -133,11 +136,15 @@ class Edge:
             return text_response(405, f"use {allowed}", ("allow", allowed))
         if len(scope.query_string) > MAX_QUERY:
             return _QUERY_TOO_LONG
+        headers = scope.headers
+        forwarded = headers.get(self._proxies.header) if self._proxies.header else None
+        address = self._proxies.client(scope.client, forwarded)
+        limited = self._gate.request(address, now_ms())
+        if limited is not None:
+            return json_response(limited.status, limited.as_answer())
         body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
         if isinstance(body, Refusal):
             return json_response(body.status, body.as_answer())
-        headers = scope.headers
-        forwarded = headers.get(self._proxies.header) if self._proxies.header else None
         request = Request(
             scope.method,
             path,
@@ -146,7 +153,7 @@ class Edge:
             headers.get("content-type"),
             headers.get,
             now_ms(),
-            self._proxies.client(scope.client, forwarded),
+            address,
         )
         return await endpoint.handle(request)
 

@@ -60,8 +60,9 @@ def as_json(answering: Answering) -> Handler:
 
 
 def json_response(status: int, answer: Mapping[str, object]) -> Response:
-    """Return an answer as JSON; a 503 says when to come back."""
-    extra = [("retry-after", RETRY_AFTER_S)] if status == 503 else []
+    """Return an answer as JSON; a 429 and a 503 say when to come back."""
+    wait = str(answer.get("retry_after") or RETRY_AFTER_S)
+    extra = [("retry-after", wait)] if status in (429, 503) else []
     result = str(answer.get("reason") or answer.get("status"))
     return Response(status, [*JSON, *extra], json.dumps(answer).encode(), result)
 

@@ -19,6 +19,7 @@ from services.tracking.domain.authentication import (
 )
 from services.tracking.domain.conversions import ReportContext, build_conversion
 from services.tracking.domain.entries import Kind, wrap
+from services.tracking.domain.limits import Gate
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.rejections import build_rejection
 from services.tracking.domain.requests import json_items, parse_params, postback_params
@@ -45,10 +46,16 @@ class Reports:
     """The report endpoints of one edge."""
 
     def __init__(
-        self, site: Site, authenticator: Authenticator, journal: Journal, index: ReportIndex
+        self,
+        site: Site,
+        authenticator: Authenticator,
+        gate: Gate,
+        journal: Journal,
+        index: ReportIndex,
     ) -> None:
         self._site = site
         self._authenticator = authenticator
+        self._gate = gate
         self._journal = journal
         self._index = index
         self._flying: dict[bytes, tuple[bytes, asyncio.Future[bool]]] = {}
@@ -61,6 +68,9 @@ class Reports:
         identity = self._identify(params, request)
         if isinstance(identity, Refusal):
             return await self._refuse(request, identity, None)
+        limited = self._gate.reports(identity.advertiser, 1, request.received_at)
+        if limited is not None:
+            return await self._refuse(request, limited, identity)
         context = self._context(identity, Channel.POSTBACK, request)
         answer = await self._one(build_conversion(params, context), request, identity, None)
         return _code(answer), answer
@@ -86,6 +96,9 @@ class Reports:
         if isinstance(found, Refusal):
             return await self._refuse(request, found, identity)
         items, is_single = found
+        limited = self._gate.reports(identity.advertiser, len(items), request.received_at)
+        if limited is not None:
+            return await self._refuse(request, limited, identity)
         context = self._context(identity, Channel.API, request)
 
         async def answer(item: object) -> dict[str, object]:
@@ -151,6 +164,9 @@ class Reports:
     async def _refuse(
         self, request: Request, refusal: Refusal, identity: Identity | None
     ) -> tuple[int, dict[str, object]]:
+        if identity is None and refusal.is_kept:
+            limited = self._gate.failure(request.address, request.received_at)
+            refusal = limited or refusal
         await self._note(request, refusal, identity, None, None)
         return refusal.status, refusal.as_answer()
 
@@ -163,7 +179,7 @@ class Reports:
         key: bytes | None,
     ) -> None:
         """Journal a refusal, unless the room is needed for what will be answered 2xx."""
-        if refusal.reason == "journal_full" or self._journal.crowded:
+        if not refusal.is_kept or self._journal.crowded:
             return
         rejection = build_rejection(
             request,
@@ -193,6 +209,7 @@ class Reports:
             find_offer=self._site.routes().offers.get,
             edge_id=self._site.edge_id,
             tenant_id=self._site.tenant_id,
+            first_received_at=identity.first_received_at,
         )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from ipaddress import ip_network
 
 from msgspec import Struct
 
@@ -10,7 +12,7 @@ from afflux.kernel.catalog import Advertiser, State
 from afflux.kernel.events import Authentication
 from afflux.kernel.keys import network_key, postback_key
 from afflux.kernel.types import Millis
-from services.tracking.domain.networks import is_within
+from services.tracking.domain.addresses import Network, is_within
 from services.tracking.domain.nonces import Nonces
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.signature import WINDOW_S, matches, message, nonce_is_wellformed
@@ -174,13 +176,18 @@ def _not_welcome(advertiser: Advertiser, request: Request, by_network: bool) -> 
     if advertiser.status is not State.ACTIVE:
         return Refusal("advertiser_paused", f"advertiser {advertiser.id} is paused")
     networks = advertiser.report_networks
-    if networks and not by_network and not is_within(request.address, networks):
+    if networks and not by_network and not is_within(request.address, _networks(tuple(networks))):
         return Refusal(
             "address_not_allowed",
             f"the report came from {request.address or 'an unknown address'}; advertiser "
             f"{advertiser.id} reports from {', '.join(networks[:10])}",
         )
     return None
+
+
+@lru_cache(maxsize=1_024)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(map(ip_network, texts))
 
 
 def _instant(text: str | None) -> Millis | None:

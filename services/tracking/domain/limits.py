@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from afflux.kernel.catalog import Advertiser
 from afflux.kernel.types import Millis
-from services.tracking.domain.networks import holder
+from services.tracking.domain.addresses import holder
 from services.tracking.domain.refusal import Refusal
 
 SECOND_NS = 1_000_000_000

@@ -40,12 +40,18 @@ class Refusal(Struct, frozen=True):
     retry_after_s: int | None = None
 
     @property
+    def is_kept(self) -> bool:
+        """Whether the report goes to the rejections: not if it is only to be sent again later."""
+        return self.status not in (429, 503)
+
+    @property
     def status(self) -> int:
         """HTTP status of the answer."""
         return STATUS.get(self.reason, 400)
 
     def as_answer(self) -> dict[str, object]:
         """Return what the caller is told."""
+        wait = {} if self.retry_after_s is None else {"retry_after": self.retry_after_s}
         return {
             "status": "refused",
             "code": self.status,
@@ -53,6 +59,7 @@ class Refusal(Struct, frozen=True):
             "field": self.field,
             "sentence": sentence(self.reason),
             "detail": self.detail,
+            **wait,
         }
 
 
