@@ -185,7 +185,7 @@ class Reports:
             request,
             refusal,
             event_id=self._site.fresh_id(),
-            advertiser_id=identity.advertiser.id if identity else None,
+            advertiser_id=identity.advertiser.id if identity else refusal.sender,
             edge_id=self._site.edge_id,
             tenant_id=self._site.tenant_id,
             item=raw,

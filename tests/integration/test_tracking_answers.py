@@ -160,7 +160,8 @@ def test_S1_what_was_refused_is_kept_once_with_its_reason(stack: Stack) -> None:
         str(reason) for reason in wanted if reason != unread
     )
     by_reason = {event.reason: event for event in kept}
-    assert by_reason["address_not_allowed"].advertiser_id is None
+    assert by_reason["address_not_allowed"].advertiser_id == 9
+    assert by_reason["token_wrong"].advertiser_id is None
     assert by_reason["conflicting_report"].advertiser_id == 7
 
 

@@ -139,7 +139,8 @@ class Authenticator:
         if not self._tokens.is_token(given.token or "", advertiser):
             return Refusal("token_wrong", "the token does not match", "token")
         if not advertiser.allow_token:
-            return Refusal("token_not_allowed", "sign the report: kid, ts, nonce, sig", "token")
+            detail = "sign the report: kid, ts, nonce, sig"
+            return Refusal("token_not_allowed", detail, "token", sender=advertiser.id)
         return None
 
     def _check_signature(
@@ -174,13 +175,15 @@ class Authenticator:
 
 def _not_welcome(advertiser: Advertiser, request: Request, by_network: bool) -> Refusal | None:
     if advertiser.status is not State.ACTIVE:
-        return Refusal("advertiser_paused", f"advertiser {advertiser.id} is paused")
+        detail = f"advertiser {advertiser.id} is paused"
+        return Refusal("advertiser_paused", detail, sender=advertiser.id)
     networks = advertiser.report_networks
     if networks and not by_network and not is_within(request.address, _networks(tuple(networks))):
         return Refusal(
             "address_not_allowed",
             f"the report came from {request.address or 'an unknown address'}; advertiser "
             f"{advertiser.id} reports from {', '.join(networks[:10])}",
+            sender=advertiser.id,
         )
     return None
 

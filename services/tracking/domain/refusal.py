@@ -31,13 +31,15 @@ STATUS = {
 class Refusal(Struct, frozen=True):
     """A report that is not kept: reason code, the field at fault, a sentence with its value.
 
-    `retry_after_s` is how long to wait before sending again, where that helps.
+    `retry_after_s` is how long to wait before sending again, where that helps. `sender` is the
+    advertiser that is proven to have sent what is not taken from it (paused, from elsewhere).
     """
 
     reason: str
     detail: str
     field: str | None = None
     retry_after_s: int | None = None
+    sender: int | None = None
 
     @property
     def is_kept(self) -> bool:
