@@ -19,6 +19,7 @@ from tests.support.engines import temporary_home
 from tests.tracking_stack import ENV, status, until
 
 APPS = {"catalog": catalog.app, "keys": keys.app, "rejections": rejections.app}
+QUICK = {**ENV, "AFFLUX_SCREEN_WAIT_MS": "500", "AFFLUX_DEAD_LETTER_SHARE": "1"}
 CATALOG = """\
 advertisers:
   - {id: 7, name: Shop}
@@ -30,7 +31,7 @@ offers:
     advertiser: 7
     name: Shoes
     landings: [{id: 1, url: "https://shop.example/?cid={click_id}"}]
-    goals: [{name: sale, revenue: 10%}]
+    goals: [{name: sale, revenue: 10%, commission: 5%}]
 links:
   - {id: 100, code: shoes, partner: 1, offer: 70}
 """
@@ -85,7 +86,7 @@ def running_shop(*more: Service) -> Iterator[Shop]:
     """Run an edge, its shipper and `more`, with the catalogue of this module."""
     with (
         temporary_home() as home,
-        Stack(home, ["shipper", "edge", *more], free_ports=True, env=ENV) as stack,
+        Stack(home, ["shipper", "edge", *more], free_ports=True, env=QUICK) as stack,
     ):
         shop = Shop(stack)
         shop.apply(CATALOG)
