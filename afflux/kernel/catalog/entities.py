@@ -67,6 +67,7 @@ class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key_ids: list[str] = field(default_factory=lambda: ["k1"])
     token_generation: int = 1
     allow_token: bool = True
+    allow_pixel: bool = False
 
 
 class Partner(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):

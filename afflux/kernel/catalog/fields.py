@@ -175,6 +175,7 @@ SHAPES: tuple[Shape, ...] = (
             "key_ids": Field("key_ids", listing(scalar(scalars.key_id))),
             "token_generation": Field("token_generation", scalar(scalars.whole(1, 10**9))),
             "allow_token": Field("allow_token", scalar(scalars.flag)),
+            "allow_pixel": Field("allow_pixel", scalar(scalars.flag)),
         },
         "advertiser",
     ),
