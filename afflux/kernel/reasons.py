@@ -71,6 +71,7 @@ REASONS: dict[str, Sentence] = {
         "A conversion from a browser needs a click id.",
         "Для конверсии из браузера нужен идентификатор клика.",
     ),
+    "body_too_slow": Sentence("The body did not come in time.", "Тело запроса не пришло вовремя."),
     "batch_too_large": Sentence(
         "A batch has at most 1,000 items.", "В пакете не больше 1000 записей."
     ),

@@ -13,6 +13,7 @@ from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
 from afflux.kernel.token import ClickToken, sign
 from afflux.kernel.types import Id16, Millis
+from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.agents import is_prefetch, is_preview_agent
 from services.tracking.domain.clicks import (
     AGENT_LIMIT,
@@ -22,12 +23,14 @@ from services.tracking.domain.clicks import (
     read_visitor,
     visitor_cookie,
 )
-from services.tracking.domain.entries import ClickEntry, encode
+from services.tracking.domain.entries import ClickEntry, Kind, encode
 from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split_referrer
 from services.tracking.domain.routes import EMPTY, Route, Routes
 
 _POOL = 4_080
 _ADDRESSES = 65_536
+_NO_STORE = ("cache-control", "no-store")
+_TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
 _referrer = lru_cache(maxsize=8_192)(split_referrer)
 
 
@@ -51,12 +54,30 @@ class Visit(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What to answer, and what to journal before (None: no link, nothing to journal)."""
+    """What to answer, and what to journal before (None: no link, nothing to journal).
 
-    location: str | None
-    cookie: str | None
+    `outcome` is a ClickOutcome, or `unknown` for a code that no link has.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
     payload: bytes | None
-    outcome: ClickOutcome
+    outcome: str
+    kind: int = int(Kind.CLICK)
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads."""
+        return self._header("location")
+
+    @property
+    def cookie(self) -> str | None:
+        """The cookie that is set."""
+        return self._header("set-cookie")
+
+    def _header(self, wanted: str) -> str | None:
+        return next((value for name, value in self.headers if name == wanted), None)
 
 
 class Seen(Struct, frozen=True):
@@ -73,14 +94,19 @@ class ClickPath:
     """Turns visits into answers. Holds keys, the routes, and caches; no I/O but randomness."""
 
     def __init__(
-        self, secret: bytes, key_id: int, *, secure_cookie: bool, address_header: str = ""
+        self,
+        secret: bytes,
+        key_id: int,
+        *,
+        secure_cookie: bool,
+        proxies: Proxies | None = None,
     ) -> None:
         self.routes: Routes = EMPTY
         self._secret = secret
         self._key_id = key_id
         self._key = click_key(secret, key_id)
         self._secure = secure_cookie
-        self._address_header = address_header
+        self._proxies = proxies or Proxies()
         self._pool = b""
         self._day = -1
         self._day_key = b""
@@ -90,7 +116,7 @@ class ClickPath:
         """Return the answer to a visit; pure but for fresh ids."""
         route = self.routes.by_code.get(visit.code)
         if route is None:
-            return Answer(self.routes.fallback_url, None, None, ClickOutcome.REFUSED)
+            return _answer(self.routes.fallback_url, None, None, "unknown")
         cookie = visit.headers.get("cookie")
         known = None if cookie is None else read_visitor(cookie)
         visitor = known or self._random(16)
@@ -108,7 +134,7 @@ class ClickPath:
             set_cookie = visitor_cookie(visitor, secure=self._secure)
         seen = Seen(click_id, visitor, known is None, landing_id, outcome)
         payload = encode(self._entry(visit, route, extras, seen))
-        return Answer(location, set_cookie, payload, outcome)
+        return _answer(location, set_cookie, payload, outcome)
 
     def _entry(self, visit: Visit, route: Route, extras: Extras, seen: Seen) -> ClickEntry:
         prefix, hashed = self._address(visit)
@@ -174,11 +200,9 @@ class ClickPath:
         if day != self._day or len(self._addresses) > _ADDRESSES:
             self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
             self._addresses.clear()
-        address = visit.client.rpartition(":")[0]
-        if self._address_header:
-            forwarded = visit.headers.get(self._address_header)
-            if forwarded:
-                address = forwarded.rpartition(",")[2].strip()
+        header = self._proxies.header
+        forwarded = visit.headers.get(header) if header else None
+        address = self._proxies.client(visit.client, forwarded)
         parts = self._addresses.get(address)
         if parts is None:
             parts = self._addresses[address] = ip_parts(address, self._day_key)
@@ -189,6 +213,17 @@ class ClickPath:
             self._pool = os.urandom(_POOL)
         taken, self._pool = self._pool[:size], self._pool[size:]
         return taken
+
+
+def _answer(
+    location: str | None, cookie: str | None, payload: bytes | None, outcome: str
+) -> Answer:
+    if location is None:
+        return Answer(404, _TEXT, b"This link leads nowhere.\n", payload, outcome)
+    headers = [("location", location), _NO_STORE]
+    if cookie is not None:
+        headers.append(("set-cookie", cookie))
+    return Answer(302, headers, b"", payload, outcome)
 
 
 def _fetch_metadata(site: str | None, headers: Headers) -> str | None:

@@ -18,6 +18,7 @@ STATUS = {
     "pixel_not_allowed": 403,
     "advertiser_paused": 403,
     "click_id_foreign": 403,
+    "body_too_slow": 408,
     "conflicting_report": 409,
     "preset_unknown": 404,
     "body_too_large": 413,
