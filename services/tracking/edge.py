@@ -15,12 +15,7 @@ from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
 from services.tracking.domain.refusal import Refusal
-from services.tracking.endpoints import (
-    Endpoints,
-    Response,
-    json_response,
-    text_response,
-)
+from services.tracking.endpoints import Endpoints, Response, text_response
 from services.tracking.journal import Journal
 from services.tracking.server import Arrival, Scope, Wire
 
@@ -109,33 +104,43 @@ class Edge:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, scope: Scope, wire: Wire) -> None:
-        path = scope.path
+        route = self._route(scope.path)
         try:
-            response = await self._respond(scope, wire, path)
+            response = await self._respond(scope, wire, route)
         except Exception as error:
-            log.error("request_failed", path=path[:100], error=repr(error), exc_info=True)
+            log.error("request_failed", path=scope.path[:100], error=repr(error), exc_info=True)
             response = _FAILED
-        if path in self._paths:
-            metrics.REPORTS.labels(path, response.result or str(response.status)).inc()
+        if route in self._paths:
+            metrics.REPORTS.labels(route, response.result or str(response.status)).inc()
         _answer(wire, response)
 
-    async def _respond(self, scope: Scope, wire: Wire, path: str) -> Response:
-        endpoint = self._endpoints.get((scope.method, path))
+    def _route(self, path: str) -> str:
+        """Return the path of the table that stands for a request's."""
+        folder = path[: path.rfind("/") + 1]
+        return folder if path not in self._paths and folder in self._paths else path
+
+    async def _respond(self, scope: Scope, wire: Wire, route: str) -> Response:
+        endpoint = self._endpoints.get((scope.method, route))
         if endpoint is None:
-            if path not in self._paths:
+            if route not in self._paths:
                 return _NOT_FOUND
-            allowed = ", ".join(method for method, known in self._endpoints if known == path)
+            allowed = ", ".join(method for method, known in self._endpoints if known == route)
             return text_response(405, f"use {allowed}", ("allow", allowed))
         if len(scope.query_string) > MAX_QUERY:
-            return _QUERY_TOO_LONG
-        body = await _read_body(scope, wire, endpoint.body_limit)
+            body: bytes | Refusal = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
+        else:
+            body = await _read_body(scope, wire, endpoint.body_limit)
+        request = self._request(scope, b"" if isinstance(body, Refusal) else body)
         if isinstance(body, Refusal):
-            return json_response(body.status, body.as_answer())
+            return await endpoint.refuse(request, body)
+        return await endpoint.handle(request)
+
+    def _request(self, scope: Scope, body: bytes) -> Request:
         headers = scope.headers
         forwarded = headers.get(self._proxies.header) if self._proxies.header else None
-        request = Request(
+        return Request(
             scope.method,
-            path,
+            scope.path,
             scope.query_string,
             body,
             headers.get("content-type"),
@@ -143,7 +148,6 @@ class Edge:
             now_ms(),
             self._proxies.client(scope.client, forwarded),
         )
-        return await endpoint.handle(request)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the reports that are being answered."""

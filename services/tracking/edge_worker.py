@@ -33,7 +33,9 @@ from services.tracking.endpoints import endpoints
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
-from services.tracking.reports import Reports, Site
+from services.tracking.keeping import Keeper, Site
+from services.tracking.preset_file import load_presets
+from services.tracking.reports import Reports
 from services.tracking.server import make_server, serve_with
 
 log = get_logger(__name__)
@@ -138,7 +140,7 @@ class EdgeWorker:
             routes=lambda: self._clicks.routes,
         )
         authenticator = Authenticator(self._secret, Nonces())
-        reports = Reports(site, authenticator, journal, index)
+        reports = Reports(site, authenticator, Keeper(site, journal, index), load_presets())
         edge = self._edge = Edge(self._clicks, endpoints(reports), journal, self._proxies)
         server = self._server = make_server(
             self._settings.edge_host, self._settings.edge_port, self._settings.edge_connections

@@ -17,6 +17,20 @@ from services.tracking.domain.conversions import (
 from services.tracking.domain.fields import Fields, Line
 from services.tracking.domain.refusal import Refusal, RefusedError
 
+FIELDS = (
+    "txn_id",
+    "click_id",
+    "conversion_key",
+    "goal",
+    "kind",
+    "amount",
+    "currency",
+    "items",
+    "reason",
+    "adjustment_id",
+    "order_time",
+)
+"""What an adjustment's report can say; all else in it is ignored."""
 _WITH_AMOUNT = frozenset((AdjustmentKind.REFUND, AdjustmentKind.CHARGEBACK, AdjustmentKind.AMEND))
 
 
