@@ -104,22 +104,23 @@ def _fixed(content_type: str, body: bytes) -> Endpoint:
 
 def json_response(status: int, answer: Mapping[str, object]) -> Response:
     """Return an answer as JSON; a 503 says when to come back."""
-    return Response(status, [*JSON, *_later(status)], json.dumps(answer).encode(), _result(answer))
+    result = _result(status, answer)
+    return Response(status, [*JSON, *_later(status)], json.dumps(answer).encode(), result)
 
 
 def pixel_response(status: int, answer: Mapping[str, object]) -> Response:
     """Return an answer as a picture, with the reason of a refusal in a header."""
     reason = answer.get("reason")
     why = [("x-afflux-reason", str(reason))] if reason else []
-    return Response(status, [*_PIXEL, *why, *_later(status)], GIF, _result(answer))
+    return Response(status, [*_PIXEL, *why, *_later(status)], GIF, _result(status, answer))
 
 
 def _later(status: int) -> list[tuple[str, str]]:
     return [("retry-after", RETRY_AFTER_S)] if status == 503 else []
 
 
-def _result(answer: Mapping[str, object]) -> str:
-    return str(answer.get("reason") or answer.get("status"))
+def _result(status: int, answer: Mapping[str, object]) -> str:
+    return str(answer.get("reason") or answer.get("status") or status)
 
 
 def text_response(status: int, sentence: str, *headers: tuple[str, str]) -> Response:

@@ -9,16 +9,19 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from afflux.kernel.events import AdjustmentKind, Status
-from afflux.kernel.token import MAX_LENGTH
 from afflux.runtime.paths import SCHEMAS
-from services.tracking.domain import conversions
-from services.tracking.domain.fields import MAX_ITEMS, MAX_QUANTITY
 from services.tracking.domain.refusal import STATUS
 from services.tracking.domain.requests import MAX_BATCH
 from services.tracking.preset_file import load_presets
+from services.tracking.report_schemas import (
+    ADJUSTMENT,
+    CONVERSION,
+    EXAMPLES,
+    ITEM,
+    REFUND,
+    Schema,
+)
 
-Schema = dict[str, object]
 FILE = SCHEMAS / "openapi" / "edge.json"
 BAD_REQUEST = (
     "body_invalid",
@@ -32,84 +35,6 @@ BAD_REQUEST = (
 )
 """Reason codes that are answered 400."""
 REASONS = sorted({*STATUS, *BAD_REQUEST})
-_AMOUNT: Schema = {
-    "description": "A decimal with at most the currency's digits, from 0 to 10^12 minor units.",
-    "anyOf": [
-        {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,4})?$"},
-        {"type": "number", "minimum": 0},
-    ],
-}
-_INTEGER: Schema = {
-    "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,18}$"}]
-}
-
-
-def _text(limit: int, description: str) -> Schema:
-    return {"type": "string", "maxLength": limit, "description": description}
-
-
-def _choice(values: type[Status] | type[AdjustmentKind], description: str) -> Schema:
-    return {"type": "string", "enum": [str(value) for value in values], "description": description}
-
-
-_CURRENCY: Schema = {
-    "type": "string",
-    "pattern": "^[A-Za-z]{3}$",
-    "description": "ISO 4217; by default the advertiser's.",
-}
-_TIME: Schema = {
-    "anyOf": [{"type": "string", "maxLength": 40}, {"type": "integer"}],
-    "description": "Epoch seconds or milliseconds, or ISO 8601 with a zone; at most a day ahead.",
-}
-_ITEMS: Schema = {
-    "type": "array",
-    "maxItems": MAX_ITEMS,
-    "items": {"$ref": "#/components/schemas/Item"},
-}
-ITEM: dict[str, Schema] = {
-    "sku": _text(128, "The article."),
-    "category": _text(128, "What it is sold under."),
-    "quantity": {
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": MAX_QUANTITY},
-            {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"},
-        ]
-    },
-    "price": {**_AMOUNT, "description": "Of one unit."},
-    "amount": {**_AMOUNT, "description": "Of the line; with a price it must be quantity x price."},
-}
-CONVERSION: dict[str, Schema] = {
-    "click_id": _text(MAX_LENGTH, "What {click_id} put into the landing URL."),
-    "txn_id": _text(conversions.TXN_LIMIT, "The order; or else click_id is required."),
-    "goal": _text(conversions.GOAL_LIMIT, "One of the offer's goals."),
-    "amount": _AMOUNT,
-    "currency": _CURRENCY,
-    "status": _choice(Status, "By default pending where the advertiser approves the goal."),
-    "order_time": _TIME,
-    "customer_id": _text(256, "Kept as a keyed hash only."),
-    "coupon": _text(64, "The code that was used."),
-    "new_customer": {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["1", "0"]}]},
-    "country": {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "ISO 3166 alpha-2."},
-    "offer_id": _INTEGER,
-    "items": _ITEMS,
-}
-ADJUSTMENT: dict[str, Schema] = {
-    "txn_id": CONVERSION["txn_id"],
-    "click_id": CONVERSION["click_id"],
-    "conversion_key": _text(32, "In hex, as the answer to the conversion named it."),
-    "goal": CONVERSION["goal"],
-    "kind": _choice(AdjustmentKind, "What happened to the conversion."),
-    "amount": {
-        **_AMOUNT,
-        "description": "Of a refund or chargeback: what is given back, by default the sum of the "
-        "items or all of it. Of amend: the new order value.",
-    },
-    "currency": _CURRENCY,
-    "items": _ITEMS,
-    "reason": _text(500, "For people."),
-    "adjustment_id": _text(128, "Tells two equal adjustments apart."),
-    "order_time": {**_TIME, "description": "When it happened."},
-}
 CREDENTIALS: dict[str, Schema] = {
     name: {"type": "string"} for name in ("advertiser", "token", "kid", "ts", "nonce", "sig")
 }
@@ -136,15 +61,15 @@ def document() -> Schema:
         "security": [{"token": []}, {"signature": []}],
         "paths": {
             "/postback": {
-                "get": _operation("postbackByQuery", _query({"preset": _preset(presets)})),
+                "get": _operation("postbackByQuery", _query({"preset": _preset(presets)}, "goal")),
                 "post": _operation("postback", _query({}), _form("Conversion")),
             },
             "/postback/{preset}": {
                 "get": _operation("presetByQuery", [preset, *_credentials()]),
                 "post": _operation("preset", [preset, *_credentials()], _any_form()),
             },
-            "/v1/conversions": {"post": _batch("conversions", "Conversion")},
-            "/v1/adjustments": {"post": _batch("adjustments", "Adjustment")},
+            "/v1/conversions": {"post": _batch("conversions", "Conversion", EXAMPLES)},
+            "/v1/adjustments": {"post": _batch("adjustments", "Adjustment", REFUND)},
             "/pixel": {"get": _pixel()},
         },
         "components": {"schemas": _schemas(), "securitySchemes": _security()},
@@ -155,14 +80,21 @@ def _preset(names: list[str]) -> Schema:
     return {"type": "string", "enum": names, "description": "Whose parameter names are sent."}
 
 
-def _query(more: Mapping[str, Schema]) -> list[Schema]:
+def _query(more: Mapping[str, Schema], required: str = "") -> list[Schema]:
     given = {**CONVERSION, **CREDENTIALS, **more}
     given["items"] = {"type": "string", "description": "The JSON text of the list of items."}
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in given.items()]
+    return [_parameter(name, schema, required) for name, schema in given.items()]
+
+
+def _parameter(name: str, schema: Schema, required: str = "") -> Schema:
+    parameter: Schema = {"name": name, "in": "query", "required": name == required}
+    if isinstance(example := {**EXAMPLES, "txn_id": "A-1002"}.get(name), str):
+        parameter["example"] = example
+    return {**parameter, "schema": schema}
 
 
 def _credentials() -> list[Schema]:
-    return [{"name": name, "in": "query", "schema": CREDENTIALS[name]} for name in CREDENTIALS]
+    return [_parameter(name, schema) for name, schema in CREDENTIALS.items()]
 
 
 def _operation(name: str, parameters: list[Schema], body: Schema | None = None) -> Schema:
@@ -174,11 +106,12 @@ def _operation(name: str, parameters: list[Schema], body: Schema | None = None) 
     return operation if body is None else operation | {"requestBody": body}
 
 
-def _batch(name: str, item: str) -> Schema:
+def _batch(name: str, item: str, example: dict[str, object]) -> Schema:
     one: Schema = {"$ref": f"#/components/schemas/{item}"}
     many: Schema = {"type": "array", "maxItems": MAX_BATCH, "items": one}
     named: Schema = {"type": "object", "required": [name], "properties": {name: many}}
-    body = {"application/json": {"schema": {"anyOf": [one, many, named]}}}
+    schema: Schema = {"anyOf": [one, many, named]}
+    body = {"application/json": {"schema": schema, "example": [example]}}
     answers = {
         "200": _json("Kept", "Batch"),
         "207": _json("Batch"),
