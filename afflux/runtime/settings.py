@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     edge_address_header: str = Field(
         "x-forwarded-for", description="header in which those proxies name the client"
     )
+    edge_read_s: float = Field(
+        10.0, description="longest wait for a request's head, for its body, and between requests"
+    )
     edge_connections: int = Field(10_000, description="connections an edge holds at once")
     journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")

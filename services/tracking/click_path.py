@@ -11,7 +11,7 @@ from msgspec import Struct
 from afflux.kernel.events import ClickOutcome
 from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
-from afflux.kernel.token import ClickToken, sign
+from afflux.kernel.token import Signer
 from afflux.kernel.types import Id16, Millis
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.agents import is_prefetch, is_preview_agent
@@ -31,6 +31,7 @@ _POOL = 4_080
 _ADDRESSES = 65_536
 _NO_STORE = ("cache-control", "no-store")
 _TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
+_language = lru_cache(maxsize=4_096)(lambda text: text.partition(",")[0].partition(";")[0][:35])
 _referrer = lru_cache(maxsize=8_192)(split_referrer)
 
 
@@ -103,11 +104,11 @@ class ClickPath:
     ) -> None:
         self.routes: Routes = EMPTY
         self._secret = secret
-        self._key_id = key_id
-        self._key = click_key(secret, key_id)
+        self._signer = Signer(key_id, click_key(secret, key_id))
         self._secure = secure_cookie
         self._proxies = proxies or Proxies()
         self._pool = b""
+        self._pool_at = 0
         self._day = -1
         self._day_key = b""
         self._addresses: dict[str, tuple[str, bytes]] = {}
@@ -127,7 +128,7 @@ class ClickPath:
         if route.reason is None:
             target = route.target(visitor)
             landing_id = target.landing_id
-            token = self._token(click_id, visitor, route)
+            token = self._signer.sign(click_id, visitor, route.tail)
             location = target.expand(token, extras.values)
         set_cookie = None
         if known is None and outcome is not ClickOutcome.PREVIEW:
@@ -159,7 +160,7 @@ class ClickPath:
             None,
             (header("user-agent") or "")[:AGENT_LIMIT],
             None,
-            language.partition(",")[0].partition(";")[0][:35] if language else None,
+            _language(language) if language else None,
             host,
             path,
             extras.source,
@@ -184,35 +185,27 @@ class ClickPath:
             return ClickOutcome.PREVIEW
         return ClickOutcome.REDIRECTED
 
-    def _token(self, click_id: Id16, visitor: bytes, route: Route) -> str:
-        token = ClickToken(
-            click_id,
-            Id16(visitor),
-            route.offer_id,
-            route.advertiser_id,
-            route.partner_id,
-            route.link_id,
-        )
-        return sign(token, self._key_id, self._key)
-
     def _address(self, visit: Visit) -> tuple[str, bytes]:
         day = visit.received_at // DAY_MS
         if day != self._day or len(self._addresses) > _ADDRESSES:
             self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
             self._addresses.clear()
         header = self._proxies.header
-        forwarded = visit.headers.get(header) if header else None
-        address = self._proxies.client(visit.client, forwarded)
+        if header:
+            address = self._proxies.client(visit.client, visit.headers.get(header))
+        else:
+            address = visit.client.rpartition(":")[0]
         parts = self._addresses.get(address)
         if parts is None:
             parts = self._addresses[address] = ip_parts(address, self._day_key)
         return parts
 
     def _random(self, size: int) -> bytes:
-        if len(self._pool) < size:
-            self._pool = os.urandom(_POOL)
-        taken, self._pool = self._pool[:size], self._pool[size:]
-        return taken
+        start = self._pool_at
+        if start + size > len(self._pool):
+            self._pool, start = os.urandom(_POOL), 0
+        self._pool_at = start + size
+        return self._pool[start : start + size]
 
 
 def _answer(

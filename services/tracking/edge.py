@@ -21,8 +21,6 @@ from services.tracking.server import Arrival, Scope, Wire
 
 log = get_logger(__name__)
 MAX_QUERY = 8 << 10
-BODY_READ_S = 10.0
-"""A client gets this long for a body."""
 _QUERY_TOO_LONG = text_response(414, f"the query has more than {MAX_QUERY} bytes")
 _NOT_FOUND = text_response(404, "There is nothing here.")
 _FAILED = text_response(500, "This should not have happened; it was logged.")
@@ -32,11 +30,18 @@ class Edge:
     """Routes requests; nothing is answered before it is durable (law T1)."""
 
     def __init__(
-        self, clicks: ClickPath, endpoints: Endpoints, journal: Journal, proxies: Proxies
+        self,
+        clicks: ClickPath,
+        endpoints: Endpoints,
+        journal: Journal,
+        proxies: Proxies,
+        read_s: float,
     ) -> None:
+        """`read_s` is how long a client gets for a body."""
         self._clicks = clicks
         self._journal = journal
         self._proxies = proxies
+        self._read_s = read_s
         self._endpoints = endpoints
         self._paths = {path for _, path in endpoints}
         self._loop = asyncio.get_running_loop()
@@ -129,7 +134,7 @@ class Edge:
         if len(scope.query_string) > MAX_QUERY:
             body: bytes | Refusal = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
         else:
-            body = await _read_body(scope, wire, endpoint.body_limit)
+            body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
         request = self._request(scope, b"" if isinstance(body, Refusal) else body)
         if isinstance(body, Refusal):
             return await endpoint.refuse(request, body)
@@ -166,7 +171,7 @@ def _answer_click(wire: Wire, answer: Answer) -> None:
         wire.response_empty(answer.status, answer.headers)
 
 
-async def _read_body(scope: Scope, wire: Wire, limit: int) -> bytes | Refusal:
+async def _read_body(scope: Scope, wire: Wire, limit: int, read_s: float) -> bytes | Refusal:
     """Return the body, or why it is not read to its end."""
     if scope.method in ("GET", "HEAD"):
         return b""
@@ -177,12 +182,12 @@ async def _read_body(scope: Scope, wire: Wire, limit: int) -> bytes | Refusal:
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_READ_S):
+        async with asyncio.timeout(read_s):
             async for chunk in wire:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > limit:
                     return too_large
     except TimeoutError:
-        return Refusal("body_too_slow", f"the body did not come within {BODY_READ_S:g} s")
+        return Refusal("body_too_slow", f"the body did not come within {read_s:g} s")
     return b"".join(chunks)

@@ -19,9 +19,8 @@ from granian.server.embed import AsyncWorker, Server
 
 from services.tracking.click_path import Headers
 
-HEADER_READ_MS = 10_000
-"""A client gets this long for the head of a request; a kept connection may be idle as long."""
-MAX_HEAD = 64 << 10
+MAX_HEAD = 32 << 10
+"""A head of more than about twice this is answered 431: the server looks after each read."""
 _BACKLOG = 1_024
 
 
@@ -78,8 +77,11 @@ class _Scheduler(_native.CallbackScheduler):  # type: ignore[misc]
         self._schedule_fn = take
 
 
-def make_server(host: str, port: int, connections: int) -> Server:
-    """Return a server for at most `connections` connections at once; `serve_with` runs it."""
+def make_server(host: str, port: int, *, connections: int, read_s: float) -> Server:
+    """Return a server for at most `connections` connections at once; `serve_with` runs it.
+
+    A client gets `read_s` for the head of a request; a kept connection may be idle as long.
+    """
     return Server(
         None,
         address=host,
@@ -90,7 +92,9 @@ def make_server(host: str, port: int, connections: int) -> Server:
         websockets=False,
         backlog=_BACKLOG,
         backpressure=connections,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MS, max_buffer_size=MAX_HEAD),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=round(read_s * 1000), max_buffer_size=MAX_HEAD
+        ),
         log_enabled=False,
     )
 
