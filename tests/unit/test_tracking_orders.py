@@ -111,6 +111,10 @@ def test_every_adjustment_names_its_conversion_by_transaction(kind: AdjustmentKi
     assert adjustment.conversion_key == kept().conversion_key
 
 
+def test_T3_a_click_id_beside_the_transaction_is_verified_too() -> None:
+    assert not_adjusted(kind="approve", click_id="A" * 76) == ("click_id_malformed", "click_id")
+
+
 @pytest.mark.parametrize("kind", ["refund", "chargeback"])
 def test_a_refund_by_items_is_their_sum(kind: str) -> None:
     lines = [{"sku": "a", "quantity": 2, "price": "3.50"}, {"sku": "b", "amount": "1"}]

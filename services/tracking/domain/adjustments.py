@@ -124,7 +124,7 @@ def _conversion_key(
     fields: Fields, context: ReportContext, goal: str, transaction_id: str | None
 ) -> Id16:
     named = fields.text("conversion_key", 32)
-    click = None if transaction_id or named else read_click(fields, context)
+    click = read_click(fields, context)  # a forged one is refused even where txn_id says enough
     if named is None and transaction_id is None and click is None:
         raise RefusedError(
             "field_missing", "txn_id, click_id or conversion_key is required", "txn_id"
