@@ -31,7 +31,7 @@ SECRET = b"a-secret-for-tests-of-32-bytes-or-more"
 NOW = Millis(1_790_000_000_000)
 SINCE_EVER = Millis(0)
 CLICK_KEYS = {1: click_key(SECRET, 1)}
-ADVERTISER = Advertiser(id=7, name="Shop", currency="EUR", key_ids=["k1", "k2"])
+ADVERTISER = Advertiser(id=7, name="Shop", currency="EUR", key_ids=["k1", "k2"], allow_pixel=True)
 STRICT = Advertiser(id=8, name="Strict", currency="JPY", allow_token=False)
 SALE = Goal(name="sale", revenue=Terms(percent="10"))
 LEAD = Goal(

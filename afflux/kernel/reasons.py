@@ -63,6 +63,22 @@ REASONS: dict[str, Sentence] = {
     "goal_unknown": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
     "body_invalid": Sentence("The body cannot be read.", "Тело запроса не читается."),
     "body_too_large": Sentence("The body is too large.", "Тело запроса слишком велико."),
+    "query_too_long": Sentence(
+        "The query string is longer than 8 KB.", "Строка запроса длиннее 8 КБ."
+    ),
+    "encoding_unknown": Sentence(
+        "The body has a Content-Encoding other than gzip.",
+        "Content-Encoding тела запроса не gzip.",
+    ),
+    "preset_unknown": Sentence("There is no preset with this name.", "Пресета с таким именем нет."),
+    "pixel_not_allowed": Sentence(
+        "This advertiser does not take conversions from browsers.",
+        "Этот рекламодатель не принимает конверсии из браузера.",
+    ),
+    "pixel_click_missing": Sentence(
+        "A conversion from a browser needs a click id.",
+        "Для конверсии из браузера нужен идентификатор клика.",
+    ),
     "body_too_slow": Sentence("The body did not come in time.", "Тело запроса не пришло вовремя."),
     "batch_too_large": Sentence(
         "A batch has at most 1,000 items.", "В пакете не больше 1000 записей."

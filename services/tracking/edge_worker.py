@@ -35,7 +35,9 @@ from services.tracking.endpoints import endpoints
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
-from services.tracking.reports import Reports, Site
+from services.tracking.keeping import Keeper, Site
+from services.tracking.preset_file import load_presets
+from services.tracking.reports import Reports
 from services.tracking.server import make_server, serve_with
 
 log = get_logger(__name__)
@@ -145,7 +147,8 @@ class EdgeWorker:
         authenticator = Authenticator(self._secret, Nonces())
         settings = self._settings
         gate = Gate(_rates(settings))
-        reports = Reports(site, authenticator, gate, journal, index)
+        keeper = Keeper(site, journal, index)
+        reports = Reports(site, authenticator, gate, keeper, load_presets())
         table = endpoints(reports)
         edge = Edge(self._clicks, table, journal, self._proxies, gate, settings.edge_read_s)
         server = self._server = make_server(

@@ -76,6 +76,7 @@ class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     report_networks: list[str] = []
     report_rate: int | None = None
     report_burst: int | None = None
+    allow_pixel: bool = False
 
 
 class Partner(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -181,6 +181,7 @@ SHAPES: tuple[Shape, ...] = (
             "report_networks": Field("report_networks", listing(scalar(scalars.network))),
             "report_rate": Field("report_rate", scalar(scalars.whole(1, 10**6))),
             "report_burst": Field("report_burst", scalar(scalars.whole(1_000, 10**8))),
+            "allow_pixel": Field("allow_pixel", scalar(scalars.flag)),
         },
         "advertiser",
     ),

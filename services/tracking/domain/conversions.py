@@ -28,6 +28,22 @@ from services.tracking.domain.refusal import Refusal, RefusedError
 
 GOAL_LIMIT = 64
 TXN_LIMIT = 128
+FIELDS = (
+    "click_id",
+    "txn_id",
+    "goal",
+    "amount",
+    "currency",
+    "status",
+    "order_time",
+    "customer_id",
+    "coupon",
+    "new_customer",
+    "country",
+    "offer_id",
+    "items",
+)
+"""What a conversion's report can say; all else in it is ignored."""
 
 
 class ReportContext(Struct, frozen=True, kw_only=True):
@@ -61,8 +77,7 @@ def build_conversion(
     click: ClickToken | None = None,
     visitor_key: Id16 | None = None,
 ) -> Conversion | Refusal:
-    """Return the conversion in `fields` (click_id, txn_id, goal, amount, currency, status,
-    customer_id, coupon, order_time, new_customer, country, offer_id, items), or why there is none.
+    """Return the conversion in `fields` (`FIELDS` are read), or why there is none.
 
     `click` and `visitor_key` are for imports, which know them without a signed click id.
     `journal_position` is 0 until the journal gives one.
@@ -151,7 +166,7 @@ def _details(fields: Fields, context: ReportContext, offer_id: int | None, goal:
         customer=customer_key(context.customer_secret, context.advertiser.id, customer)
         if customer
         else None,
-        items=fields.items(currency),
+        items=[line.item for line in fields.items(currency)],
         order_at=context.arrived_at if order_at is None else order_at,
         coupon=fields.text("coupon", 64),
         country=fields.country("country"),

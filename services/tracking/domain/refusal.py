@@ -15,14 +15,18 @@ STATUS = {
     "timestamp_outside": 401,
     "nonce_used": 401,
     "token_not_allowed": 403,
+    "pixel_not_allowed": 403,
     "advertiser_paused": 403,
     "address_not_allowed": 403,
     "click_id_foreign": 403,
     "body_too_slow": 408,
     "conflicting_report": 409,
+    "preset_unknown": 404,
     "body_too_large": 413,
     "batch_too_large": 413,
     "rate_limited": 429,
+    "query_too_long": 414,
+    "encoding_unknown": 415,
     "journal_full": 503,
 }
 """HTTP status by reason code; every other reason is a 400."""

@@ -87,7 +87,7 @@ class Journal:
     def append(self, kind: int, payload: bytes, done: Done) -> None:
         """Add a record; `done` is called in the journal's thread with whether it was kept.
 
-        May be called from any thread. `done` must neither block nor raise.
+        May be called from any thread. `done` must not block.
         """
         self._queue.append((kind, payload, None, done))
         if not self._wake.is_set():
@@ -164,8 +164,11 @@ class Journal:
         for index, (_, _, _, done) in enumerate(group):
             if isinstance(done, asyncio.Future):
                 futures.append((done, index < kept))
-            else:
+                continue
+            try:
                 done(index < kept)
+            except Exception as error:
+                log.error("answer_failed", error=repr(error), exc_info=True)
         if futures:
             self._loop.call_soon_threadsafe(_resolve, futures)
 
