@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import typer
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from afflux.runtime.refused import Refused
 from afflux.runtime.supervise.services import Service
 from afflux.runtime.supervise.stack import Stack
 from tests.support.engines import temporary_home
-from tests.tracking_stack import ENV, status, until
+from tests.tracking_stack import ENV, until
 
 APPS = {"catalog": catalog.app, "keys": keys.app, "rejections": rejections.app}
 QUICK = {**ENV, "AFFLUX_SCREEN_WAIT_MS": "500", "AFFLUX_DEAD_LETTER_SHARE": "1"}
@@ -43,6 +44,7 @@ class Shop:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.home = stack.home
+        self._applied = 0
 
     def afflux(self, group: str, *args: str, code: int = 0) -> str:
         """Run `afflux GROUP ARGS` on this stack; return what it printed, errors included."""
@@ -62,23 +64,23 @@ class Shop:
         return json.loads(found.stdout)
 
     def apply(self, text: str) -> None:
-        """Apply a catalogue file and wait until the edge knows it."""
+        """Apply a catalogue file and wait until the edge acts on it: it knows the file's last link,
+        and all of a file is known at one instant."""
+        self._applied += 1
+        mark = f"mark-{self._applied}"
         file = Path(self.home) / "shop.yaml"
-        file.write_text(text)
-        before = self.revision
-        changed = self.json("catalog", "apply", str(file))["changes"]
-        self.wait_for(before + len(changed))
+        file.write_text(
+            f"{text}  - {{id: {900 + self._applied}, code: {mark}, partner: 1, offer: 70}}\n"
+        )
+        self.afflux("catalog", "apply", str(file))
+        self.wait_for_link(self.stack.settings.edge_url, mark)
 
-    def wait_for(self, revision: int) -> None:
-        """Wait until the edge has a catalogue of at least this revision."""
-        until(lambda: self.revision >= revision, "the edge knows the catalogue")
-
-    @property
-    def revision(self) -> int:
-        """How many changes the edge's catalogue has."""
-        found = status(self.stack, "edge").get("catalog_revision", -1)
-        assert isinstance(found, int)
-        return max(found, 0)
+    def wait_for_link(self, url: str, code: str) -> None:
+        """Wait until an edge knows a link."""
+        until(
+            lambda: httpx.head(f"{url}/c/{code}", timeout=10).status_code == 302,
+            f"{url} knows the link {code}",
+        )
 
 
 @contextmanager

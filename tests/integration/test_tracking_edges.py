@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -18,13 +17,13 @@ from msgspec import Struct
 from afflux.kernel.events import Conversion, DeadLetterRecord, Event, LedgerEntry
 from afflux.kernel.keys import postback_key
 from afflux.runtime.embedded.ports import Reservations
-from afflux.runtime.supervise.services import STREAM, Service, fetch
+from afflux.runtime.supervise.services import STREAM, Service
 from afflux.runtime.supervise.stack import Stack
 from services.tracking.domain.signature import compute, message
 from tests.fraud_kafka import eventually
 from tests.tracking_samples import SECRET
 from tests.tracking_shop import running_shop
-from tests.tracking_stack import TOKEN, status, until
+from tests.tracking_stack import TOKEN, status
 
 E = TypeVar("E", bound=Event)
 OLD = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
@@ -79,14 +78,8 @@ def edges() -> Iterator[Edges]:
     ports.release()
     more = (Service("shipper-b", ("shipper",), own), Service("edge-b", ("edge",), own), STREAM)
     with running_shop(*more) as shop:
-        until(lambda: status_of(shop.stack, "edge-b").get("links") == 1, "B knows the link")
+        shop.wait_for_link(url, "shoes")
         yield Edges(shop.stack, shop.stack.settings.edge_url, url)
-
-
-def status_of(stack: Stack, name: str) -> dict[str, object]:
-    code, body = fetch(stack.admin_port(name), "/status")
-    found: dict[str, object] = json.loads(body)["parts"].get("edge", {}) if code == 200 else {}
-    return found
 
 
 def click(url: str) -> str:
