@@ -108,7 +108,9 @@ def catalog(entities: Sequence[Entity] = ENTITIES) -> Catalog:
 
 
 def context(
-    advertiser: Advertiser = ADVERTISER, channel: Channel = Channel.POSTBACK
+    advertiser: Advertiser = ADVERTISER,
+    channel: Channel = Channel.POSTBACK,
+    first_received_at: Millis | None = None,
 ) -> ReportContext:
     """Return the context of a report that came in at NOW."""
     return ReportContext(
@@ -120,4 +122,5 @@ def context(
         customer_secret=customer_secret(SECRET),
         find_offer={70: OFFER, 71: SPLIT, 72: PAUSED}.get,
         edge_id="edge-t",
+        first_received_at=first_received_at,
     )
