@@ -144,7 +144,7 @@ def test_a_gzip_body_is_what_it_unpacks_to() -> None:
         (gzip.compress(b"0" * 999, mtime=0) + b"rubbish", "gzip", "body_invalid", 400),
         (b"", "gzip", "body_invalid", 400),
         (b"[]", "gzip", "body_invalid", 400),
-        (gzip.compress(b"abc")[:-8] + b"\0" * 8, "gzip", "body_invalid", 400),
+        (gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8, "gzip", "body_invalid", 400),
         (zlib.compress(b"[]"), "gzip", "body_invalid", 400),
         (b"[]", "br", "encoding_unknown", 415),
         (b"[]", "gzip, gzip", "encoding_unknown", 415),
