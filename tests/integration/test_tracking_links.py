@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -21,13 +21,12 @@ from afflux.kernel.macros import MACROS
 from afflux.kernel.reasons import REASONS
 from afflux.runtime.codec import Codec
 from afflux.runtime.log_reader import read_topic
-from afflux.runtime.producer import Publisher
 from afflux.runtime.supervise.stack import Stack
 from afflux.runtime.yaml_document import parse_document
 from tests.support.engines import temporary_home
 from tests.tracking_geo import write_geo
-from tests.tracking_samples import NOW, changes
-from tests.tracking_stack import ENV, status, until, wait_drained
+from tests.tracking_samples import NOW
+from tests.tracking_stack import ENV, publish_entities, status, until, wait_drained
 from tests.tracking_visits import offer
 
 DOC = Path(__file__).parents[2] / "docs" / "links.md"
@@ -46,17 +45,6 @@ def documented() -> list[Entity]:
     return [declared.entity for declared in declaration.entities]
 
 
-def publish(stack: Stack, entities: Sequence[Entity], links: int) -> None:
-    async def send() -> None:
-        publisher = Publisher(stack.settings, Codec.load(), "test")
-        await publisher.start()
-        await publisher.publish(changes(entities))
-        await publisher.stop()
-
-    asyncio.run(send())
-    until(lambda: status(stack, "edge").get("links") == links, "the edge knows the links")
-
-
 def events(stack: Stack) -> list[Event]:
     wait_drained(stack)
 
@@ -70,12 +58,12 @@ def events(stack: Stack) -> list[Event]:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with temporary_home() as home:
-        env = {**ENV, "AFFLUX_GEO_DB": str(home / "geo.mmdb")}
+        env = {**ENV, "AFFLUX_GEO_DB": str(home / "geo.mmdb"), "AFFLUX_EDGE_READ_S": "0.5"}
         made = Stack(home, ["shipper", "edge"], free_ports=True, env=env)
         with made:
             geo = offer(90, advertiser_id=1, landings=[GEO])
             more = [geo, Link(id=900, code="geo", partner_id=1, offer_id=90)]
-            publish(made, [*documented(), *more], links=3)
+            publish_entities(made, [*documented(), *more], links=3)
             yield made
 
 
