@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from afflux.kernel.catalog import Entity
 from afflux.kernel.events import Adjustment, CatalogChange, Click, Conversion, Event, Rejection
 from afflux.kernel.keys import postback_token
 from afflux.runtime.codec import Codec
@@ -40,6 +41,19 @@ def status(stack: Stack, name: str) -> dict[str, object]:
     code, body = fetch(stack.admin_port(name), "/status")
     parts: dict[str, dict[str, object]] = json.loads(body)["parts"] if code == 200 else {}
     return parts.get(name, {})
+
+
+def publish_entities(stack: Stack, entities: Sequence[Entity], links: int) -> None:
+    """Put a catalogue into Kafka and wait until the edge knows its links."""
+
+    async def publish() -> None:
+        publisher = Publisher(stack.settings, Codec.load(), "test")
+        await publisher.start()
+        await publisher.publish(changes(entities))
+        await publisher.stop()
+
+    asyncio.run(publish())
+    until(lambda: status(stack, "edge").get("links") == links, "the edge knows the links")
 
 
 def publish_catalog(stack: Stack, more: Sequence[CatalogChange] = ()) -> None:

@@ -80,6 +80,7 @@ class Visitors:
         self._secret = secret
         self._classifier = classifier
         self._opt_out = opt_out
+        self._heeds = opt_out is not OptOut.OFF
         self._proxies = proxies
         self._locate: Locate = nowhere
         self._pool = b""
@@ -96,7 +97,7 @@ class Visitors:
     def see(self, visit: Visit) -> Seen:
         """Return who makes a request."""
         header = visit.headers.get
-        opted_out = signal(self._opt_out, header)
+        opted_out = signal(self._opt_out, header) if self._heeds else None
         cookie = None if opted_out else header("cookie")
         known = None if cookie is None else read_visitor(cookie)
         prefix, hashed, country, asn = self._place(visit)
