@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -69,6 +70,12 @@ class Settings(BaseSettings):
     )
     edge_failure_burst: int = Field(
         100, ge=1, description="failed authentications from one address at once"
+    )
+    geo_db: str = Field(
+        "", description="MaxMind-format databases of countries and networks, comma separated files"
+    )
+    edge_opt_out: Literal["off", "gpc", "gpc+dnt"] = Field(
+        "gpc", description="signals of a browser that keep its visitor from being followed"
     )
     journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")

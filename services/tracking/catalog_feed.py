@@ -15,6 +15,7 @@ from afflux.kernel.catalog import (
     Link,
     Network,
     Offer,
+    OfferGroup,
     Partner,
     Version,
 )
@@ -28,11 +29,12 @@ from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
 from services.tracking.domain.routes import Routes, build_routes, routes_now
+from services.tracking.time_zones import zones_at
 
 log = get_logger(__name__)
 _POLL_S = 0.2
 _RETRY_S = 1.0
-_KINDS: tuple[type[Entity], ...] = (Network, Advertiser, Partner, Offer, Link)
+_KINDS: tuple[type[Entity], ...] = (Network, Advertiser, Partner, OfferGroup, Offer, Link)
 
 
 class CatalogFeed:
@@ -61,7 +63,7 @@ class CatalogFeed:
         for change in changes:
             catalog.apply(change)
         at = now_ms()
-        self._publish(routes_now(catalog, at))
+        self._publish(routes_now(catalog, at, zones_at(at)))
         self._catalog, self._rebuild_at = catalog, catalog.next_change(at)
         self.ready = True
         return True
@@ -104,7 +106,7 @@ class CatalogFeed:
         return self._rebuild_at is not None and at >= self._rebuild_at
 
     async def _rebuild(self, catalog: Catalog, at: Millis) -> int:
-        steps = build_routes(catalog, at)
+        steps = build_routes(catalog, at, zones_at(at))
         while True:
             try:
                 next(steps)
