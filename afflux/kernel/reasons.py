@@ -37,6 +37,14 @@ REASONS: dict[str, Sentence] = {
         "The timestamp is more than 300 s from now.", "Отметка времени дальше 300 с от текущего."
     ),
     "nonce_used": Sentence("The nonce was used before.", "Это одноразовое число уже применялось."),
+    "address_not_allowed": Sentence(
+        "Reports of this advertiser may not come from this address.",
+        "С этого адреса отчёты рекламодателя не принимаются.",
+    ),
+    "rate_limited": Sentence(
+        "Too many requests; send again after the time in Retry-After.",
+        "Слишком много запросов; повторите через время из Retry-After.",
+    ),
     "click_id_malformed": Sentence(
         "That is not a click id of this network.", "Это не идентификатор клика этой сети."
     ),
@@ -78,6 +86,14 @@ REASONS: dict[str, Sentence] = {
     "conflicting_report": Sentence(
         "Another report with the same key and other content was accepted before.",
         "Ранее принят другой отчёт с тем же ключом.",
+    ),
+    "rejection_cut": Sentence(
+        "The edge kept only the beginning of this report; its sender has to send it again.",
+        "Сохранено только начало отчёта; пусть отправитель пришлёт его снова.",
+    ),
+    "sender_unproven": Sentence(
+        "Nobody proved whose report this is; a person has to name the advertiser.",
+        "Не доказано, чей это отчёт; рекламодателя должен назвать человек.",
     ),
     "journal_full": Sentence(
         "The journal is full; send again later.", "Журнал переполнен; повторите позже."

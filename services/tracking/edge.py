@@ -14,6 +14,7 @@ from afflux.runtime.log import get_logger
 from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
+from services.tracking.domain.limits import Gate
 from services.tracking.domain.refusal import Refusal
 from services.tracking.endpoints import Endpoints, Response, text_response
 from services.tracking.journal import Journal
@@ -35,12 +36,14 @@ class Edge:
         endpoints: Endpoints,
         journal: Journal,
         proxies: Proxies,
+        gate: Gate,
         read_s: float,
     ) -> None:
         """`read_s` is how long a client gets for a body."""
         self._clicks = clicks
         self._journal = journal
         self._proxies = proxies
+        self._gate = gate
         self._read_s = read_s
         self._endpoints = endpoints
         self._paths = {path for _, path in endpoints}
@@ -131,33 +134,39 @@ class Edge:
                 return _NOT_FOUND
             allowed = ", ".join(method for method, known in self._endpoints if known == route)
             return text_response(405, f"use {allowed}", ("allow", allowed))
-        if len(scope.query_string) > MAX_QUERY:
-            body: bytes | Refusal = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
-        else:
+        address = self._address(scope)
+        body: bytes | Refusal | None = self._gate.request(address, now_ms())
+        if body is None and len(scope.query_string) > MAX_QUERY:
+            body = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
+        if body is None:
             body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
-        request = self._request(scope, b"" if isinstance(body, Refusal) else body)
+        request = _request(scope, b"" if isinstance(body, Refusal) else body, address)
         if isinstance(body, Refusal):
             return await endpoint.refuse(request, body)
         return await endpoint.handle(request)
 
-    def _request(self, scope: Scope, body: bytes) -> Request:
-        headers = scope.headers
-        forwarded = headers.get(self._proxies.header) if self._proxies.header else None
-        return Request(
-            scope.method,
-            scope.path,
-            scope.query_string,
-            body,
-            headers.get("content-type"),
-            headers.get,
-            now_ms(),
-            self._proxies.client(scope.client, forwarded),
-        )
+    def _address(self, scope: Scope) -> str:
+        forwarded = scope.headers.get(self._proxies.header) if self._proxies.header else None
+        return self._proxies.client(scope.client, forwarded)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the reports that are being answered."""
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=timeout_s)
+
+
+def _request(scope: Scope, body: bytes, address: str) -> Request:
+    headers = scope.headers
+    return Request(
+        scope.method,
+        scope.path,
+        scope.query_string,
+        body,
+        headers.get("content-type"),
+        headers.get,
+        now_ms(),
+        address,
+    )
 
 
 def _answer(wire: Wire, response: Response) -> None:

@@ -26,6 +26,7 @@ from services.tracking.catalog_feed import CatalogFeed
 from services.tracking.click_path import ClickPath
 from services.tracking.domain.addresses import Proxies, parse_networks
 from services.tracking.domain.authentication import Authenticator
+from services.tracking.domain.limits import MINUTE_NS, Gate, Limit, Rates
 from services.tracking.domain.nonces import Nonces
 from services.tracking.domain.privacy import customer_secret
 from services.tracking.domain.routes import Routes
@@ -144,10 +145,12 @@ class EdgeWorker:
             routes=lambda: self._clicks.routes,
         )
         authenticator = Authenticator(self._secret, Nonces())
-        reports = Reports(site, authenticator, Keeper(site, journal, index), load_presets())
         settings = self._settings
+        gate = Gate(_rates(settings))
+        keeper = Keeper(site, journal, index)
+        reports = Reports(site, authenticator, gate, keeper, load_presets())
         table = endpoints(reports)
-        edge = Edge(self._clicks, table, journal, self._proxies, settings.edge_read_s)
+        edge = Edge(self._clicks, table, journal, self._proxies, gate, settings.edge_read_s)
         server = self._server = make_server(
             settings.edge_host,
             settings.edge_port,
@@ -172,6 +175,14 @@ async def _every(seconds: float, call: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         call()
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        advertiser=Limit.of(settings.edge_advertiser_rate, settings.edge_advertiser_burst),
+        address=Limit.of(settings.edge_address_rate, settings.edge_address_burst),
+        failure=Limit.of(settings.edge_failure_rate, settings.edge_failure_burst, MINUTE_NS),
+    )
 
 
 def _fresh_id() -> Id16:

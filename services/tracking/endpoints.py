@@ -103,20 +103,21 @@ def _fixed(content_type: str, body: bytes) -> Endpoint:
 
 
 def json_response(status: int, answer: Mapping[str, object]) -> Response:
-    """Return an answer as JSON; a 503 says when to come back."""
+    """Return an answer as JSON; a 429 and a 503 say when to come back."""
     result = _result(status, answer)
-    return Response(status, [*JSON, *_later(status)], json.dumps(answer).encode(), result)
+    return Response(status, [*JSON, *_later(status, answer)], json.dumps(answer).encode(), result)
 
 
 def pixel_response(status: int, answer: Mapping[str, object]) -> Response:
     """Return an answer as a picture, with the reason of a refusal in a header."""
     reason = answer.get("reason")
     why = [("x-afflux-reason", str(reason))] if reason else []
-    return Response(status, [*_PIXEL, *why, *_later(status)], GIF, _result(status, answer))
+    return Response(status, [*_PIXEL, *why, *_later(status, answer)], GIF, _result(status, answer))
 
 
-def _later(status: int) -> list[tuple[str, str]]:
-    return [("retry-after", RETRY_AFTER_S)] if status == 503 else []
+def _later(status: int, answer: Mapping[str, object]) -> list[tuple[str, str]]:
+    wait = str(answer.get("retry_after") or RETRY_AFTER_S)
+    return [("retry-after", wait)] if status in (429, 503) else []
 
 
 def _result(status: int, answer: Mapping[str, object]) -> str:

@@ -104,13 +104,13 @@ class Keeper:
         key: bytes | None,
     ) -> None:
         """Journal a refusal, unless the room is needed for what will be answered 2xx."""
-        if refusal.reason == "journal_full" or self._journal.crowded:
+        if not refusal.is_kept or self._journal.crowded:
             return
         rejection = build_rejection(
             request,
             refusal,
             event_id=self._site.fresh_id(),
-            advertiser_id=identity.advertiser.id if identity else None,
+            advertiser_id=identity.advertiser.id if identity else refusal.sender,
             edge_id=self._site.edge_id,
             tenant_id=self._site.tenant_id,
             item=raw,

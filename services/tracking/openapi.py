@@ -186,7 +186,10 @@ def _schemas() -> dict[str, Schema]:
         "Adjustment": _object(ADJUSTMENT, ["goal", "kind"]),
         "Item": _object(ITEM, ["sku"]),
         "Kept": _object({**kept, "conversion_key": key}, [*kept, "conversion_key"]),
-        "Refused": _object({**refused, "conversion_key": key}, list(refused)),
+        "Refused": _object(
+            {**refused, "conversion_key": key, "retry_after": {"type": "integer", "minimum": 1}},
+            list(refused),
+        ),
         "Batch": _object(batch, list(batch)),
     }
 

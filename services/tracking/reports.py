@@ -18,6 +18,7 @@ from services.tracking.domain.authentication import (
 )
 from services.tracking.domain.bodies import unpack
 from services.tracking.domain.conversions import ReportContext, build_conversion
+from services.tracking.domain.limits import Gate
 from services.tracking.domain.pixel import read_pixel
 from services.tracking.domain.presets import Presets, translate
 from services.tracking.domain.refusal import Refusal
@@ -38,10 +39,16 @@ class Reports:
     """The report endpoints of one edge."""
 
     def __init__(
-        self, site: Site, authenticator: Authenticator, keeper: Keeper, presets: Presets
+        self,
+        site: Site,
+        authenticator: Authenticator,
+        gate: Gate,
+        keeper: Keeper,
+        presets: Presets,
     ) -> None:
         self._site = site
         self._authenticator = authenticator
+        self._gate = gate
         self._keeper = keeper
         self._presets = presets
 
@@ -56,6 +63,9 @@ class Reports:
         identity = self._identify(params, request)
         if isinstance(identity, Refusal):
             return await self.refuse(unpacked, identity)
+        limited = self._gate.reports(identity.advertiser, 1, request.received_at)
+        if limited is not None:
+            return await self.refuse(unpacked, limited, identity)
         fields = self._fields(params, request.path)
         report: Report | Refusal = (
             fields
@@ -76,6 +86,9 @@ class Reports:
         found = read_pixel(params, request.header("cookie"), self._site.click_keys, advertisers)
         if isinstance(found, Refusal):
             return await self.refuse(unpacked, found)
+        limited = self._gate.reports(found.identity.advertiser, 1, request.received_at)
+        if limited is not None:
+            return await self.refuse(unpacked, limited, found.identity)
         context = self._context(found.identity, Channel.PIXEL, request)
         report = build_conversion(found.fields, context)
         return _answer(await self._keeper.answer(report, unpacked, found.identity))
@@ -91,7 +104,10 @@ class Reports:
     async def refuse(
         self, request: Request, refusal: Refusal, identity: Identity | None = None
     ) -> Answer:
-        """Refuse a whole request, and keep that."""
+        """Refuse a whole request, and keep that, unless its sender is nobody's and fails often."""
+        if identity is None and refusal.is_kept:
+            limited = self._gate.failure(request.address, request.received_at)
+            refusal = limited or refusal
         return _answer(await self._keeper.answer(refusal, request, identity))
 
     async def _batch(self, request: Request, name: str, build: Builder) -> Answer:
@@ -108,6 +124,9 @@ class Reports:
         if isinstance(found, Refusal):
             return await self.refuse(unpacked, found, identity)
         items, is_single = found
+        limited = self._gate.reports(identity.advertiser, len(items), request.received_at)
+        if limited is not None:
+            return await self.refuse(unpacked, limited, identity)
         context = self._context(identity, Channel.API, request)
 
         async def answer(item: object) -> dict[str, object]:
@@ -148,6 +167,7 @@ class Reports:
             find_offer=self._site.routes().offers.get,
             edge_id=self._site.edge_id,
             tenant_id=self._site.tenant_id,
+            first_received_at=identity.first_received_at,
         )
 
 

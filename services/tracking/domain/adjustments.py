@@ -63,7 +63,7 @@ def _build(fields: Fields, context: ReportContext) -> Adjustment:
     adjustment_id = named or body_hash.hex()
     return Adjustment(
         event_id=derive("adjustment-event", key, adjustment_id),
-        occurred_at=context.received_at if happened_at is None else happened_at,
+        occurred_at=context.arrived_at if happened_at is None else happened_at,
         recorded_at=context.received_at,
         tenant_id=context.tenant_id,
         conversion_key=key,

@@ -50,7 +50,8 @@ class ReportContext(Struct, frozen=True, kw_only=True):
     """Who reports, how it was authenticated, when it came in, and what the edge knows.
 
     `customer_secret` keys the hash of customer ids (law T5). `find_offer` looks an offer up in the
-    catalogue as of `received_at`.
+    catalogue as of `received_at`. `first_received_at` is when a report that is resubmitted first
+    came in: it stands in for a missing order time.
     """
 
     advertiser: Advertiser
@@ -62,6 +63,12 @@ class ReportContext(Struct, frozen=True, kw_only=True):
     find_offer: Callable[[int], Offer | None]
     edge_id: str
     tenant_id: int = 0
+    first_received_at: Millis | None = None
+
+    @property
+    def arrived_at(self) -> Millis:
+        """When the report came in for the first time."""
+        return self.received_at if self.first_received_at is None else self.first_received_at
 
 
 def build_conversion(
@@ -160,7 +167,7 @@ def _details(fields: Fields, context: ReportContext, offer_id: int | None, goal:
         if customer
         else None,
         items=[line.item for line in fields.items(currency)],
-        order_at=context.received_at if order_at is None else order_at,
+        order_at=context.arrived_at if order_at is None else order_at,
         coupon=fields.text("coupon", 64),
         country=fields.country("country"),
         new_customer=fields.boolean("new_customer"),
