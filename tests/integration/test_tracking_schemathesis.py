@@ -15,7 +15,7 @@ from afflux.runtime.supervise.services import fetch
 from afflux.runtime.supervise.stack import Stack
 from services.tracking.openapi import FILE
 from tests.support.engines import temporary_home
-from tests.tracking_stack import ENV, TOKEN, publish_catalog
+from tests.tracking_stack import TOKEN, UNLIMITED, publish_catalog
 
 CHECKS = (
     "not_a_server_error",
@@ -28,7 +28,7 @@ CHECKS = (
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with temporary_home() as home:
-        made = Stack(home, ["shipper", "edge"], free_ports=True, env=ENV)
+        made = Stack(home, ["shipper", "edge"], free_ports=True, env=UNLIMITED)
         with made:
             publish_catalog(made)
             yield made
