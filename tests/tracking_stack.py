@@ -23,6 +23,13 @@ from afflux.runtime.supervise.stack import Stack
 from tests.tracking_samples import SECRET, changes
 
 ENV = {"AFFLUX_SECRET": SECRET.decode()}
+UNLIMITED = {
+    **ENV,
+    "AFFLUX_EDGE_ADVERTISER_RATE": "0",
+    "AFFLUX_EDGE_ADDRESS_RATE": "0",
+    "AFFLUX_EDGE_FAILURE_RATE": "0",
+}
+"""For tests that are refused more often than a client may be."""
 TOKEN = postback_token(SECRET, 7, 1)
 TOPICS = (Click.topic, Conversion.topic, Adjustment.topic, Rejection.topic)
 CLIENT = Path(__file__).with_name("tracking_client.py")

@@ -56,7 +56,7 @@ WANTED: list[list[str]] = [
     [r"\d+ created, 0 changed"],
     [],
     ["302", r"location: https://shop\.nordlicht\.example/\?cid=.*src=blog.*banner-7"],
-    [r"^\s*[A-Za-z0-9_-]{80,}\s*$"],
+    [r"^\s*[A-Za-z0-9_-]{60,}\s*$"],
     ['"status": "accepted"'],
     ['"status": "duplicate"'],
     ["conflicting_report", " 409"],

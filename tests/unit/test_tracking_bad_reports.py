@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from afflux.kernel.events import Conversion
+from afflux.kernel.events import Channel, Conversion, Status
 from afflux.kernel.ids import ulid
 from afflux.kernel.token import ClickToken, sign
 from afflux.kernel.types import Id16
@@ -167,8 +167,9 @@ def test_a_pixel_belongs_to_the_advertiser_of_its_click() -> None:
     by_cookie = pixel({"goal": "sale"}, f"a=b; afflux_cid={TOKEN}")
     for found in (by_parameter, by_cookie):
         assert isinstance(found, Pixel) and found.identity.advertiser.id == 7
-        built = build_conversion(found.fields, context())
+        built = build_conversion(found.fields, context(channel=Channel.PIXEL))
         assert isinstance(built, Conversion) and built.click_id == CLICK.click_id
+        assert built.status is Status.PENDING  # it is not the advertiser's word
 
 
 def test_T3_a_pixel_without_a_genuine_click_of_an_advertiser_that_allows_it_is_refused() -> None:

@@ -218,7 +218,10 @@ def _offer_id(fields: Fields, context: ReportContext, click: ClickToken | None) 
 
 
 def _default_status(context: ReportContext, offer_id: int | None, goal: str) -> Status:
-    """Without a word of the advertiser: pending where it has to approve, else approved."""
+    """Without a word of the advertiser: pending where it has to approve, and where anybody with a
+    click could have said it; else approved."""
+    if context.channel is Channel.PIXEL:
+        return Status.PENDING
     offer = None if offer_id is None else context.find_offer(offer_id)
     found = offer.goal(goal) if offer else None
     waits = found is not None and found.approval is Approval.ADVERTISER
