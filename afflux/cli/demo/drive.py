@@ -129,7 +129,8 @@ class Driver:
             case "duplicate":
                 self.answers.counts["repeats"] += 1
             case _:
-                self.answers.counts["rejections"] += 1
+                if answer.status not in (429, 503):  # of those nothing is kept
+                    self.answers.counts["rejections"] += 1
                 self.answers.refusals[f"{answer.status} {told.get('reason')}"] += 1
 
     async def _send(self, edge: str, wire: Wire) -> Answer | None:
