@@ -13,7 +13,7 @@ import pytest
 
 from services.tracking.domain.entries import Kind
 from services.tracking.journal import Journal, JournalDamaged, JournalReader, journal_counts
-from services.tracking.journal.segment import segments
+from services.tracking.journal.segment import JournalOutdated, segments
 from services.tracking.journal.store import JournalBusy, Store
 from services.tracking.journal.writer import Mark
 
@@ -97,6 +97,20 @@ async def test_a_journal_has_one_writer(tmp_path: Path) -> None:
     with pytest.raises(JournalBusy):
         Store(tmp_path, SEGMENT)
     store.close()
+
+
+async def test_a_journal_of_an_earlier_format_is_left_as_it_is_and_the_way_out_is_named(
+    tmp_path: Path,
+) -> None:
+    await write(tmp_path, payloads(10))
+    earlier = segments(tmp_path)[0]
+    earlier.write_bytes(earlier.read_bytes().replace(b"AFXJRNL2", b"AFXJRNL1"))
+    content = earlier.read_bytes()
+    with pytest.raises(JournalOutdated, match="AFXJRNL1.*lag is 0.*start this version"):
+        Store(tmp_path, SEGMENT)
+    with pytest.raises(JournalOutdated):
+        read(tmp_path)
+    assert segments(tmp_path) == [earlier] and earlier.read_bytes() == content
 
 
 async def test_T2_over_its_limit_the_journal_is_full_until_segments_go(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from afflux.runtime.log import get_logger
 from services.tracking.journal.counts import Tally, scan
-from services.tracking.journal.segment import HEADER_SIZE, Header, segment_path, segments
+from services.tracking.journal.segment import HEADER_SIZE, KINDS, Header, segment_path, segments
 
 log = get_logger(__name__)
 NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -175,8 +175,9 @@ class Store:
             text = (self.folder / _TALLY).read_text()
         except FileNotFoundError:
             return Tally()
-        sequence, position, *rest = map(int, text.split())
-        return Tally(sequence, position, rest[:-1], rest[-1])
+        sequence, position, *counts, unlogged = map(int, text.split())
+        counts += [0] * (KINDS - len(counts))  # an earlier version knew fewer kinds
+        return Tally(sequence, position, counts, unlogged)
 
     def _locked(self) -> int:
         fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from zlib import crc32
 
 from afflux.runtime.log import get_logger
 from services.tracking.domain.entries import Kind
-from services.tracking.journal.segment import FRAME
+from services.tracking.journal.segment import frame
 from services.tracking.journal.store import Store
 
 log = get_logger(__name__)
@@ -93,7 +92,7 @@ class Journal:
         index = len(group.frames)
         if index == 0:
             self._wake.set()
-        group.frames.append(FRAME.pack(len(payload), crc32(payload, kind), kind) + payload)
+        group.frames.append(frame(kind, payload))
         group.kinds.append(kind)
         if mark is not None:
             group.marks.append((index, mark))
