@@ -106,7 +106,7 @@ async def test_a_journal_of_an_earlier_format_is_left_as_it_is_and_the_way_out_i
     earlier = segments(tmp_path)[0]
     earlier.write_bytes(earlier.read_bytes().replace(b"AFXJRNL2", b"AFXJRNL1"))
     content = earlier.read_bytes()
-    with pytest.raises(JournalOutdated, match="AFXJRNL1.*lag is 0.*start this version"):
+    with pytest.raises(JournalOutdated, match=r"AFXJRNL1.*lag is 0.*start this version"):
         Store(tmp_path, SEGMENT)
     with pytest.raises(JournalOutdated):
         read(tmp_path)
