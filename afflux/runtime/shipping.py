@@ -42,7 +42,7 @@ class Line:
             bootstrap_servers=settings.kafka,
             acks="all",
             enable_idempotence=True,
-            compression_type="lz4",
+            compression_type="zstd",  # aiokafka's lz4 is level 9: four times the time, more bytes
             max_batch_size=_MAX_BATCH,
             max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=10_000,

@@ -28,7 +28,7 @@ from services.tracking.journal.segment import JournalOutdated
 from services.tracking.packing import Packed, Packer
 
 log = get_logger(__name__)
-_READ_BYTES = 2 << 20
+_READ_BYTES = 1 << 20
 _IDLE_S = 0.02
 _RETRY_S = 0.5
 _DAMAGED_S = 2.0

@@ -37,7 +37,6 @@ _AGENT = ("user_agent", "device", "os", "browser")
 _PAGE = ("language", "referrer_host", "referrer_path")
 _VIEW_END = ("fetch_metadata", "reason")
 _CLICK_END = ("cost_minor", "cost_currency", "fetch_metadata", "outcome", "reason")
-_TIMES = 4_096
 
 
 class _Encoder:
@@ -55,8 +54,8 @@ class _Encoder:
         self._head = head
         id_name, ids, end = names
         layout.hot(BYTES, "event_id")
-        times = layout.run("occurred_at", "recorded_at", "tenant_id")
-        self._times = Memo(lambda at: times((at, at, tenant_id)), _TIMES)
+        layout.hot(LONG, "occurred_at", "recorded_at")
+        self._tenant = layout.run("tenant_id")((tenant_id,))
         layout.hot(BYTES, id_name, "visitor_key")
         self._ids = Memo(layout.run(*ids))
         prefix = layout.run("ip_prefix")
@@ -88,13 +87,15 @@ class _Encoder:
     def encode(self, entry: ClickEntry | ImpressionEntry, position: int) -> bytes:
         """Return the framed value of an entry at its place in the journal."""
         own_id, visitor, sizes = self._id_of(entry), entry.visitor_key, SIZES
-        size = sizes[len(own_id)]
+        size, at = sizes[len(own_id)], counting(entry.received_at)
         return b"".join(
             (
                 self._head,
                 size,
                 own_id,
-                self._times[entry.received_at],
+                at,
+                at,
+                self._tenant,
                 size,
                 own_id,
                 sizes[len(visitor)],
