@@ -25,7 +25,7 @@ if google_crc32c.implementation != "c":
     raise ImportError("google-crc32c has no C extension here; without it the edge is too slow")
 
 MAGIC = b"AFXJRNL2"
-_FAMILY = MAGIC[:-1]
+_EARLIER = frozenset((b"AFXJRNL1",))
 FRAME = struct.Struct("<IIB")
 MAX_PAYLOAD = 1 << 20
 _HEAD = struct.Struct("<8s3Q6Q")
@@ -71,11 +71,11 @@ def unpack_header(data: bytes) -> Header | None:
     Errors: JournalOutdated for a segment of another version of the format.
     """
     magic = data[: len(MAGIC)]
-    if magic != MAGIC and len(magic) == len(MAGIC) and magic.startswith(_FAMILY):
+    if magic in _EARLIER:
         raise JournalOutdated(
-            f"a segment is of format {magic.decode('ascii', 'replace')}, this version reads "
-            f"{MAGIC.decode()}: let the version that wrote it ship it until its lag is 0 "
-            "(`afflux status`), stop it, remove its *.journal files and start this version"
+            f"a segment is of format {magic.decode()}, this version reads {MAGIC.decode()}: let "
+            "the version that wrote it ship it until its lag is 0 (`afflux status`), stop it, "
+            "remove its *.journal files and start this version"
         )
     if len(data) < HEADER_SIZE:
         return None
