@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from granian.server.embed import Server
 
@@ -79,6 +80,7 @@ class EdgeWorker:
         replayed = await asyncio.to_thread(index.catch_up, settings.journal)
         journal = self._journal = Journal(store, settings.journal_limit_bytes, index.add)
         log.info("journal_open", replayed=replayed, **journal.tally)
+        _show(journal)
         writing = asyncio.create_task(journal.run())
         feed = self._feed = CatalogFeed(
             settings, settings.home / "cache" / f"catalog-{settings.edge_id}.json", self._publish
@@ -110,9 +112,6 @@ class EdgeWorker:
         journal, feed = self._journal, self._feed
         if journal is None or feed is None or not feed.ready or self._server is None:
             return {"healthy": False}
-        for kind, count in journal.tally.items():
-            metrics.JOURNALED.labels(kind).set(count)
-        metrics.JOURNAL_BYTES.set(journal.used_bytes)
         return {
             "healthy": True,
             "lag": journal.pending,
@@ -170,6 +169,17 @@ async def _every(seconds: float, call: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         call()
+
+
+def _show(journal: Journal) -> None:
+    """Let the metrics ask the journal whenever somebody reads them."""
+    for kind in journal.tally:
+        metrics.JOURNALED.labels(kind).set_function(partial(_tallied, journal, kind))
+    metrics.JOURNAL_BYTES.set_function(lambda: journal.used_bytes)
+
+
+def _tallied(journal: Journal, kind: str) -> int:
+    return journal.tally[kind]
 
 
 def _fresh_id() -> Id16:

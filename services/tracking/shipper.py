@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from afflux.runtime import metrics
+from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
@@ -23,7 +24,7 @@ from services.tracking.checkpoint import Checkpoint, load, save
 from services.tracking.domain.agents import Classifier
 from services.tracking.domain.entries import TOPICS
 from services.tracking.journal import JournalDamaged, JournalReader
-from services.tracking.journal.reader import bytes_behind
+from services.tracking.journal.place import Place, bytes_behind, first_record_at, place_after
 from services.tracking.journal.segment import JournalOutdated
 from services.tracking.packing import Packed, Packer
 
@@ -43,7 +44,7 @@ class Load(Struct):
 
     packed: Packed
     last: int | None
-    place: tuple[Path, int] | None
+    place: Place | None
     finished: list[Path]
 
 
@@ -61,7 +62,7 @@ class Shipper:
         self._checkpoint = Checkpoint()
         self._landed: dict[TopicPartition, int] = {}
         self._moved_at = time.monotonic()
-        self._acked: tuple[Path, int] | None = None
+        self._acked: Place | None = None
         self._connected = False
         self._damage: str | None = None
 
@@ -72,9 +73,12 @@ class Shipper:
         has looked (`afflux journal inspect`, `repair`), then it goes on by itself.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        metrics.JOURNAL_UNSHIPPED_BYTES.set_function(self._unshipped_bytes)
+        metrics.JOURNAL_OLDEST_SECONDS.set_function(self._oldest_s)
         while not stop.is_set():
             line = Line(self._settings, list(TOPICS.values()))
             try:
+                await self._find_place()
                 await self._session(line, stop)
             except KAFKA_TROUBLE as error:
                 log.warning("shipping_interrupted", error=repr(error))
@@ -93,7 +97,7 @@ class Shipper:
 
         `lag` is an estimate in records, but 0 only if nothing is left.
         """
-        left = bytes_behind(self._folder, self._acked)
+        left = self._unshipped_bytes()
         now = time.monotonic()
         if left == 0:
             self._moved_at = now
@@ -102,10 +106,24 @@ class Shipper:
             and (left == 0 or now - self._moved_at <= STALLED_AFTER_S),
             "lag": -(-left // _RECORD_BYTES),
             "lag_bytes": left,
+            "oldest_unshipped_s": self._oldest_s(),
             "shipped_position": self._checkpoint.position,
             "connected": self._connected,
             **({} if self._damage is None else {"damage": self._damage}),
         }
+
+    def _unshipped_bytes(self) -> int:
+        return bytes_behind(self._folder, self._acked)
+
+    def _oldest_s(self) -> float:
+        at = first_record_at(self._folder, self._acked)
+        return 0.0 if at is None else max(0.0, (now_ms() - at) / 1_000)
+
+    async def _find_place(self) -> None:
+        """Learn, before Kafka answers, what was acked in an earlier life."""
+        if self._acked is None:
+            known = load(self._folder) or Checkpoint()
+            self._acked = await asyncio.to_thread(place_after, self._folder, known.position)
 
     async def _session(self, line: Line, stop: asyncio.Event) -> None:
         await line.start()
@@ -173,7 +191,7 @@ class Shipper:
             save(self._folder, self._checkpoint)
             self._moved_at = time.monotonic()
         self._acked = load.place
-        if load.last is not None or bytes_behind(self._folder, self._acked) == 0:
+        if load.last is not None or self._unshipped_bytes() == 0:
             self._damage = None  # we are past it
         for path in load.finished:
             path.unlink(missing_ok=True)

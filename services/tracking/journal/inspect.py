@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from services.tracking.checkpoint import load
-from services.tracking.domain.entries import ClickEntry, Entry, ImpressionEntry, Kind, decode
+from services.tracking.domain.entries import ClickEntry, ImpressionEntry, Kind, decode
 from services.tracking.journal.examine import Examined, examine
+from services.tracking.journal.place import came_in_at, instant
 from services.tracking.journal.segment import (
     HEADER_SIZE,
     HOLE,
@@ -175,7 +176,7 @@ def _shown(position: int, kind: int, payload: bytes) -> Shown:
     except msgspec.MsgspecError as error:
         return Shown(position, name, None, {"undecodable": str(error), "payload": payload.hex()})
     content = entry if isinstance(entry, (ClickEntry, ImpressionEntry)) else entry.event
-    return Shown(position, name, _instant(entry), _plain(msgspec.structs.asdict(content)))
+    return Shown(position, name, instant(entry), _plain(msgspec.structs.asdict(content)))
 
 
 def _plain(value: object) -> object:
@@ -191,17 +192,3 @@ def _plain(value: object) -> object:
             return _plain(msgspec.structs.asdict(value))
         case _:
             return value
-
-
-def came_in_at(payload: bytes) -> int | None:
-    """Return when a record came in, in milliseconds, or None if nobody can read it."""
-    try:
-        return _instant(decode(payload))
-    except msgspec.MsgspecError:
-        return None
-
-
-def _instant(entry: Entry) -> int:
-    if isinstance(entry, (ClickEntry, ImpressionEntry)):
-        return entry.received_at
-    return entry.event.recorded_at

@@ -138,18 +138,3 @@ class JournalReader:
                 f"{following.path} begins at position {following.header.first_position}, "
                 f"the one before ends at {at.position}"
             )
-
-
-def bytes_behind(folder: Path, place: tuple[Path, int] | None) -> int:
-    """Return how many bytes of records the journal holds behind a place; None: all of it."""
-    total = 0
-    for path in segments(folder):
-        if place is not None and path < place[0]:
-            continue
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            continue
-        start = place[1] if place is not None and path == place[0] else HEADER_SIZE
-        total += max(0, size - start)
-    return total

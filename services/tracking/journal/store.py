@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from afflux.runtime import metrics
 from afflux.runtime.log import get_logger
 from services.tracking.journal.counts import Tally, scan
 from services.tracking.journal.examine import examine
@@ -55,7 +56,10 @@ class Store:
             raise
         kept = self._append(frames)
         if kept:
+            started = time.perf_counter()
             os.fdatasync(self._fd)
+            metrics.FSYNC_SECONDS.observe(time.perf_counter() - started)
+            metrics.GROUP_RECORDS.observe(kept)
             for kind in kinds[:kept]:
                 self.tally.counts[kind] += 1
             self.tally.next_position += kept
