@@ -8,7 +8,7 @@ from afflux.kernel.events import Event
 from afflux.runtime.codec import Codec
 from afflux.runtime.settings import Settings
 from afflux.runtime.shipping import Parcel
-from services.tracking.domain.agents import UNKNOWN, Agent, Classifier
+from services.tracking.domain.agents import UNKNOWN, Classifier
 from services.tracking.domain.entries import (
     TOPICS,
     ClickEntry,
@@ -31,11 +31,7 @@ class Packer:
         self._edge_id = settings.edge_id
         self._tenant_id = settings.tenant_id
         self._codec = codec
-
-        def classify(user_agent: str, hints: str | None) -> Agent:
-            return classifier.classify(user_agent)
-
-        encoders = visit_encoders(codec, settings.edge_id, settings.tenant_id, classify)
+        encoders = visit_encoders(codec, settings.edge_id, settings.tenant_id, classifier.classify)
         self._click, self._view = encoders[ClickEntry], encoders[ImpressionEntry]
 
     def pack(self, records: Sequence[StoredRecord]) -> Packed:
