@@ -188,7 +188,8 @@ class Shipper:
                 metrics.SHIPPED.labels(part.topic).inc(len(batch))
             self._checkpoint.position = load.last
             self._checkpoint.offsets.update({_name(part): end for part, end in offsets.items()})
-            save(self._folder, self._checkpoint)
+            if not save(self._folder, self._checkpoint):
+                log.warning("checkpoint_not_saved", position=load.last)
             self._moved_at = time.monotonic()
         self._acked = load.place
         if load.last is not None or self._unshipped_bytes() == 0:

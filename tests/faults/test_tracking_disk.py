@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.tracking.domain.entries import Kind
 from services.tracking.journal import Journal, JournalDamaged, JournalReader, journal_counts
 from services.tracking.journal.inspect import inspect
 from services.tracking.journal.repair import repair
-from services.tracking.journal.segment import HEADER_SIZE, JournalOutdated, segments
+from services.tracking.journal.segment import HEADER_SIZE, JournalOutdated, frame, segments
 from services.tracking.journal.store import JournalBusy, Store
 from services.tracking.journal.writer import Mark
 
@@ -136,6 +137,36 @@ def flip(path: Path, byte: int) -> None:
     data = bytearray(path.read_bytes())
     data[byte] ^= 1
     path.write_bytes(data)
+
+
+async def test_T1_records_that_come_together_share_a_sync(tmp_path: Path) -> None:
+    journal = Journal(Store(tmp_path, 1 << 20), 1 << 30, lambda marks: None)
+    before = syncs()
+    assert all(await asyncio.gather(*[journal.keep(Kind.CLICK, b"x") for _ in range(500)]))
+    assert 1 <= syncs() - before <= 50
+    journal.close()
+    await journal.run()
+    journal.release()
+
+
+def syncs() -> float:
+    """Return how many fdatasyncs of journals this process has seen."""
+    found = REGISTRY.get_sample_value("afflux_journal_fsync_seconds_count")
+    assert found is not None
+    return found
+
+
+async def test_a_segment_is_closed_by_its_size_and_by_its_age(tmp_path: Path) -> None:
+    store = Store(tmp_path, SEGMENT)
+    store.write([frame(Kind.CLICK, b"x" * 1_000)] * 4, [Kind.CLICK] * 4)
+    assert not store.is_due(3_600) and len(segments(tmp_path)) == 1
+    store.write([frame(Kind.CLICK, b"y")], [Kind.CLICK])
+    assert len(segments(tmp_path)) == 2, "by its size"
+    assert store.is_due(0)
+    store.rotate()
+    assert len(segments(tmp_path)) == 3, "by its age"
+    assert not store.is_due(0), "an empty one stays"
+    store.close()
 
 
 async def test_a_journal_has_one_writer(tmp_path: Path) -> None:

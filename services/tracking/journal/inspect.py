@@ -83,7 +83,9 @@ def inspect(folder: Path) -> Report:
     position: int | None = None
     for one, is_newest in _examined(folder):
         found.append(_segment(one, acked, position, is_newest))
-        position = None if one.header is None else one.header.first_position + one.positions
+        position = None
+        if one.header is not None and not one.bad:
+            position = one.header.first_position + one.positions
     unshipped = sum(sum(one.records.values()) - one.shipped for one in found)
     first = next(iter(records(folder, after=acked)), None)
     return Report(

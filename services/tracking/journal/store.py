@@ -11,6 +11,7 @@ from pathlib import Path
 
 from afflux.runtime import metrics
 from afflux.runtime.log import get_logger
+from services.tracking.checkpoint import NO_ROOM
 from services.tracking.journal.counts import Tally, scan
 from services.tracking.journal.examine import examine
 from services.tracking.journal.reader import JournalDamaged
@@ -18,7 +19,6 @@ from services.tracking.journal.repair import mend_newest
 from services.tracking.journal.segment import HEADER_SIZE, KINDS, Header, segment_path, segments
 
 log = get_logger(__name__)
-NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _TALLY = "tally"
 _BEGUN = "begun"
 """The tally when the newest segment began: its header, once more."""
@@ -186,7 +186,13 @@ class Store:
 
     def _cut(self, path: Path, good: int) -> None:
         data = path.read_bytes()[good:]
-        path.with_suffix(".cut").write_bytes(data)
+        kept_in = path.with_suffix(".cut")
+        try:
+            kept_in.write_bytes(data)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            kept_in.unlink(missing_ok=True)  # a full disk must not keep an edge from starting
         fd = os.open(path, os.O_RDWR)
         try:
             os.ftruncate(fd, good)
@@ -196,12 +202,18 @@ class Store:
         log.warning("journal_tail_cut", segment=path.name, bytes=len(data))
 
     def remember(self, name: str = _TALLY) -> None:
-        """Write where the journal stands beside it, should all its segments be removed."""
+        """Write where the journal stands beside it, should all its segments be removed; without
+        room on the disk what stands there stays."""
         tally = self.tally
         numbers = [tally.sequence, tally.next_position, *tally.counts, tally.unlogged]
         fresh = self.folder / f"{name}.tmp"
-        fresh.write_text(" ".join(map(str, numbers)))
-        fresh.rename(self.folder / name)
+        try:
+            fresh.write_text(" ".join(map(str, numbers)))
+            fresh.rename(self.folder / name)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            fresh.unlink(missing_ok=True)
 
     def _remembered(self) -> Tally:
         try:
