@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "afflux.cli.verify:verify",
     "dlq": "afflux.cli.dlq:app",
     "rejections": "afflux.cli.rejections:app",
+    "journal": "afflux.cli.journal:app",
 }
 
 

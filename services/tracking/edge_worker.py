@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from granian.server.embed import Server
 
@@ -90,6 +91,7 @@ class EdgeWorker:
         await asyncio.to_thread(self._geo.refresh)
         journal = self._journal = Journal(store, settings.journal_limit_bytes, index.add)
         log.info("journal_open", replayed=replayed, **journal.tally)
+        _show(journal)
         writing = asyncio.create_task(journal.run())
         feed = self._feed = CatalogFeed(
             settings, settings.home / "cache" / f"catalog-{settings.edge_id}.json", self._publish
@@ -122,9 +124,6 @@ class EdgeWorker:
         journal, feed = self._journal, self._feed
         if journal is None or feed is None or not feed.ready or self._server is None:
             return {"healthy": False}
-        for kind, count in journal.tally.items():
-            metrics.JOURNALED.labels(kind).set(count)
-        metrics.JOURNAL_BYTES.set(journal.used_bytes)
         return {
             "healthy": True,
             "lag": journal.pending,
@@ -193,6 +192,17 @@ def _rates(settings: Settings) -> Rates:
         address=Limit.of(settings.edge_address_rate, settings.edge_address_burst),
         failure=Limit.of(settings.edge_failure_rate, settings.edge_failure_burst, MINUTE_NS),
     )
+
+
+def _show(journal: Journal) -> None:
+    """Let the metrics ask the journal whenever somebody reads them."""
+    for kind in journal.tally:
+        metrics.JOURNALED.labels(kind).set_function(partial(_tallied, journal, kind))
+    metrics.JOURNAL_BYTES.set_function(lambda: journal.used_bytes)
+
+
+def _tallied(journal: Journal, kind: str) -> int:
+    return journal.tally[kind]
 
 
 def _fresh_id() -> Id16:
