@@ -163,6 +163,20 @@ class State:
         else:
             self._visitors.pop(visitor, None)
 
+    def undue(self, due: Millis, conversion_key: bytes) -> None:
+        """Await the end of a conversion's grace no more."""
+        self._rows.delete(rows.due_key(due, conversion_key))
+
+    def forget(self, visitor: bytes) -> None:
+        """Delete a visitor's clicks and notes, and remember that this was done."""
+        for key, _ in list(self._rows.above(rows.journey_prefix(visitor))):
+            self._rows.delete(key)
+        self._rows.put(rows.forgotten_key(visitor), b"")
+
+    def is_forgotten(self, visitor: bytes) -> bool:
+        """Return whether `forget` was committed."""
+        return self._rows.get(rows.forgotten_key(visitor)) is not None
+
     def open_of(self, visitor: bytes) -> list[Open]:
         """Return the open conversions of a visitor that `set_open` has kept, in order of keys."""
         if visitor not in self._visitors:

@@ -6,10 +6,21 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 
+import msgspec
 import pytest
 import pytest_asyncio
 
-from afflux.kernel.events import Click, ClickFlag, Conversion, Event, Impression
+from afflux.kernel.events import (
+    Assessment,
+    Click,
+    ClickFlag,
+    Conversion,
+    Event,
+    Impression,
+    Input,
+    RuleReason,
+    Verdict,
+)
 from afflux.runtime.codec import Codec
 from services.analytics.conservation import tallies
 from services.analytics.domain.filters import Dimension
@@ -24,7 +35,27 @@ from tests.analytics_samples import START, erasure, world
 from tests.support.warehouses import DAY, empty, open_warehouse, scalar, sent
 
 CODEC = Codec.load()
-WORLD = world(400, seed=21)
+
+
+def judged(event: Event) -> Event:
+    """An assessment names the click it judged, as those of the service do."""
+    if not isinstance(event, Assessment):
+        return event
+    clicks = [
+        Input(name="click_id", value=(s.click_id or b"").hex()) for s in event.decision.shares
+    ]
+    reason = RuleReason(
+        rule="flagged_click",
+        version=1,
+        action=Verdict.HOLD,
+        inputs=clicks,
+        threshold="on_bot_click=hold",
+        exact=True,
+    )
+    return msgspec.structs.replace(event, reasons=[reason])
+
+
+WORLD = [judged(event) for event in world(400, seed=21)]
 ALL = chosen("impressions,clicks_gross,clicks_valid,clicks_invalid", for_partner=False)
 D = Dimension
 

@@ -25,6 +25,9 @@ BY_VISITOR = (*DELETED, CONVERSIONS)
 _INVALID = "click_id IN (SELECT click_id FROM flagged_clicks WHERE action = 'invalid')"
 _NO_CLICKS = "arrayMap(id -> CAST(NULL, 'Nullable(FixedString(16))'), {})"
 
+_NO_IDS = "replaceRegexpAll(reasons, '[0-9a-f]{32}', 'erased')"
+"""Reasons name the clicks they judged."""
+
 
 class _Left(Struct, frozen=True):
     """What stays of a deleted row beside its place and hash, as SQL."""
@@ -117,7 +120,7 @@ def blank_sql(keys: Iterable[bytes]) -> list[str]:
         _mutation(
             "raw_fraud_assessments",
             f"UPDATE decided_touches = '[]', decided_share_click_id = {decided}, "
-            f"decided_customer_key = NULL WHERE {whose}",
+            f"decided_customer_key = NULL, reasons = {_NO_IDS} WHERE {whose}",
         ),
         _mutation("assessments_current", f"UPDATE share_click_id = {none} WHERE {whose}"),
         _mutation(
