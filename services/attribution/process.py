@@ -171,6 +171,7 @@ class Process:
         clicks_end: int,
         now: Millis,
     ) -> Outcome:
+        log_time = self.state.conversion_read(conversion.recorded_at)
         first = known[conversion.conversion_key]
         if first is not None:
             return _REPEATED if first == conversion.body_hash else _conflict(conversion, first)
@@ -178,7 +179,7 @@ class Process:
         self.state.remember(conversion)
         visitor = visitor_of(conversion)
         epoch = self.state.meta.epoch
-        if visitor is None or self.erasing.refuses(visitor, conversion.recorded_at):
+        if visitor is None or self.erasing.refuses(visitor, log_time):
             decision = decide(conversion, Journey(), self._catalog, 0)
             return Emit((published(decision, epoch, None, 0),))
         opened = Open(conversion, clicks_end, now, epoch)

@@ -52,13 +52,15 @@ class Open(Struct, frozen=True, array_like=True):
 
 
 class Meta(Struct, frozen=True, array_like=True):
-    """Where one partition stands. `clean`: the last owner left nothing published uncommitted."""
+    """Where one partition stands. `clean`: the last owner left nothing published uncommitted;
+    `conversions_log`: log time of the conversions partition."""
 
     progress: Progress = Progress()
     conversions_next: int = 0
     flags_next: int = 0
     epoch: int = 0
     clean: bool = True
+    conversions_log: Millis = Millis(0)
 
 
 _notes = msgspec.msgpack.Decoder(tuple[Note, ...])

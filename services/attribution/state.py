@@ -67,6 +67,12 @@ class State:
     def progress(self, value: Progress) -> None:
         self.meta = msgspec.structs.replace(self.meta, progress=value)
 
+    def conversion_read(self, recorded_at: Millis) -> Millis:
+        """Move the log time of the conversions partition on, and return it."""
+        log_time = max(self.meta.conversions_log, recorded_at)
+        self.meta = msgspec.structs.replace(self.meta, conversions_log=log_time)
+        return log_time
+
     @property
     def offsets(self) -> Mapping[str, int]:
         """Next offsets by topic."""

@@ -1,9 +1,10 @@
 """Which facts an erasure leaves to attribution, and when the visitor's state may go.
 
 An erasure holds as of its instant E, in log time, so that a log replayed gives the same decisions
-(law A2): a report recorded up to E is decided by the clicks and flags logged up to E, whenever it
-is read; a later report is decided by its click id alone. The journey itself is deleted once all
-that stood in the log after E is processed. What an edge held back longer finds no journey.
+(law A2): a report logged up to E is decided by the clicks and flags logged up to E, whenever it is
+read; a later report is decided by its click id alone. The journey itself is deleted once all that
+was logged up to E is processed. What comes later still with a log time before E (an edge that was
+cut off, a partition without other traffic) finds no journey either.
 """
 
 from __future__ import annotations
