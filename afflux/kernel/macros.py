@@ -95,7 +95,19 @@ class Template(Struct, frozen=True):
         if self.names == ("click_id",):
             before, after = self.literals
             return lambda token, _values: before + token + after
-        return lambda token, values: self.render({**values, "click_id": token})
+        first, rest = self.literals[0], tuple(zip(self.names, self.literals[1:], strict=True))
+
+        def expand(token: str, values: Mapping[str, str]) -> str:
+            url = first
+            for name, literal in rest:
+                if name == "click_id":
+                    url += token
+                elif value := values.get(name):
+                    url += encoded(value)
+                url += literal
+            return url
+
+        return expand
 
 
 def compile_template(url: str) -> Template:

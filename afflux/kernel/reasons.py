@@ -58,6 +58,7 @@ REASONS: dict[str, Sentence] = {
     "goal_unknown": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
     "body_invalid": Sentence("The body cannot be read.", "Тело запроса не читается."),
     "body_too_large": Sentence("The body is too large.", "Тело запроса слишком велико."),
+    "body_too_slow": Sentence("The body did not come in time.", "Тело запроса не пришло вовремя."),
     "batch_too_large": Sentence(
         "A batch has at most 1,000 items.", "В пакете не больше 1000 записей."
     ),

@@ -42,9 +42,16 @@ class Settings(BaseSettings):
     journal_dir: Path | None = Field(
         None, description="journal folder; default HOME/journal/EDGE_ID"
     )
-    edge_address_header: str = Field(
-        "", description="header in which a proxy of ours names the client; its last address counts"
+    edge_trusted_proxies: str = Field(
+        "", description="networks (CIDR, comma separated) of our proxies; only theirs are believed"
     )
+    edge_address_header: str = Field(
+        "x-forwarded-for", description="header in which those proxies name the client"
+    )
+    edge_read_s: float = Field(
+        10.0, description="longest wait for a request's head, for its body, and between requests"
+    )
+    edge_connections: int = Field(10_000, description="connections an edge holds at once")
     journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")
 

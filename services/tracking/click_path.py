@@ -11,8 +11,9 @@ from msgspec import Struct
 from afflux.kernel.events import ClickOutcome
 from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
-from afflux.kernel.token import ClickToken, sign
+from afflux.kernel.token import Signer
 from afflux.kernel.types import Id16, Millis
+from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.agents import is_prefetch, is_preview_agent
 from services.tracking.domain.clicks import (
     AGENT_LIMIT,
@@ -22,12 +23,15 @@ from services.tracking.domain.clicks import (
     read_visitor,
     visitor_cookie,
 )
-from services.tracking.domain.entries import ClickEntry, encode
+from services.tracking.domain.entries import ClickEntry, Kind, encode
 from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split_referrer
 from services.tracking.domain.routes import EMPTY, Route, Routes
 
 _POOL = 4_080
 _ADDRESSES = 65_536
+_NO_STORE = ("cache-control", "no-store")
+_TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
+_language = lru_cache(maxsize=4_096)(lambda text: text.partition(",")[0].partition(";")[0][:35])
 _referrer = lru_cache(maxsize=8_192)(split_referrer)
 
 
@@ -51,12 +55,30 @@ class Visit(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What to answer, and what to journal before (None: no link, nothing to journal)."""
+    """What to answer, and what to journal before (None: no link, nothing to journal).
 
-    location: str | None
-    cookie: str | None
+    `outcome` is a ClickOutcome, or `unknown` for a code that no link has.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
     payload: bytes | None
-    outcome: ClickOutcome
+    outcome: str
+    kind: int = int(Kind.CLICK)
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads."""
+        return self._header("location")
+
+    @property
+    def cookie(self) -> str | None:
+        """The cookie that is set."""
+        return self._header("set-cookie")
+
+    def _header(self, wanted: str) -> str | None:
+        return next((value for name, value in self.headers if name == wanted), None)
 
 
 class Seen(Struct, frozen=True):
@@ -73,15 +95,20 @@ class ClickPath:
     """Turns visits into answers. Holds keys, the routes, and caches; no I/O but randomness."""
 
     def __init__(
-        self, secret: bytes, key_id: int, *, secure_cookie: bool, address_header: str = ""
+        self,
+        secret: bytes,
+        key_id: int,
+        *,
+        secure_cookie: bool,
+        proxies: Proxies | None = None,
     ) -> None:
         self.routes: Routes = EMPTY
         self._secret = secret
-        self._key_id = key_id
-        self._key = click_key(secret, key_id)
+        self._signer = Signer(key_id, click_key(secret, key_id))
         self._secure = secure_cookie
-        self._address_header = address_header
+        self._proxies = proxies or Proxies()
         self._pool = b""
+        self._pool_at = 0
         self._day = -1
         self._day_key = b""
         self._addresses: dict[str, tuple[str, bytes]] = {}
@@ -90,7 +117,7 @@ class ClickPath:
         """Return the answer to a visit; pure but for fresh ids."""
         route = self.routes.by_code.get(visit.code)
         if route is None:
-            return Answer(self.routes.fallback_url, None, None, ClickOutcome.REFUSED)
+            return _answer(self.routes.fallback_url, None, None, "unknown")
         cookie = visit.headers.get("cookie")
         known = None if cookie is None else read_visitor(cookie)
         visitor = known or self._random(16)
@@ -101,14 +128,14 @@ class ClickPath:
         if route.reason is None:
             target = route.target(visitor)
             landing_id = target.landing_id
-            token = self._token(click_id, visitor, route)
+            token = self._signer.sign(click_id, visitor, route.tail)
             location = target.expand(token, extras.values)
         set_cookie = None
         if known is None and outcome is not ClickOutcome.PREVIEW:
             set_cookie = visitor_cookie(visitor, secure=self._secure)
         seen = Seen(click_id, visitor, known is None, landing_id, outcome)
         payload = encode(self._entry(visit, route, extras, seen))
-        return Answer(location, set_cookie, payload, outcome)
+        return _answer(location, set_cookie, payload, outcome)
 
     def _entry(self, visit: Visit, route: Route, extras: Extras, seen: Seen) -> ClickEntry:
         prefix, hashed = self._address(visit)
@@ -133,7 +160,7 @@ class ClickPath:
             None,
             (header("user-agent") or "")[:AGENT_LIMIT],
             None,
-            language.partition(",")[0].partition(";")[0][:35] if language else None,
+            _language(language) if language else None,
             host,
             path,
             extras.source,
@@ -158,37 +185,38 @@ class ClickPath:
             return ClickOutcome.PREVIEW
         return ClickOutcome.REDIRECTED
 
-    def _token(self, click_id: Id16, visitor: bytes, route: Route) -> str:
-        token = ClickToken(
-            click_id,
-            Id16(visitor),
-            route.offer_id,
-            route.advertiser_id,
-            route.partner_id,
-            route.link_id,
-        )
-        return sign(token, self._key_id, self._key)
-
     def _address(self, visit: Visit) -> tuple[str, bytes]:
         day = visit.received_at // DAY_MS
         if day != self._day or len(self._addresses) > _ADDRESSES:
             self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
             self._addresses.clear()
-        address = visit.client.rpartition(":")[0]
-        if self._address_header:
-            forwarded = visit.headers.get(self._address_header)
-            if forwarded:
-                address = forwarded.rpartition(",")[2].strip()
+        header = self._proxies.header
+        if header:
+            address = self._proxies.client(visit.client, visit.headers.get(header))
+        else:
+            address = visit.client.rpartition(":")[0]
         parts = self._addresses.get(address)
         if parts is None:
             parts = self._addresses[address] = ip_parts(address, self._day_key)
         return parts
 
     def _random(self, size: int) -> bytes:
-        if len(self._pool) < size:
-            self._pool = os.urandom(_POOL)
-        taken, self._pool = self._pool[:size], self._pool[size:]
-        return taken
+        start = self._pool_at
+        if start + size > len(self._pool):
+            self._pool, start = os.urandom(_POOL), 0
+        self._pool_at = start + size
+        return self._pool[start : start + size]
+
+
+def _answer(
+    location: str | None, cookie: str | None, payload: bytes | None, outcome: str
+) -> Answer:
+    if location is None:
+        return Answer(404, _TEXT, b"This link leads nowhere.\n", payload, outcome)
+    headers = [("location", location), _NO_STORE]
+    if cookie is not None:
+        headers.append(("set-cookie", cookie))
+    return Answer(302, headers, b"", payload, outcome)
 
 
 def _fetch_metadata(site: str | None, headers: Headers) -> str | None:

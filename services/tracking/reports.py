@@ -24,7 +24,7 @@ from services.tracking.domain.rejections import build_rejection
 from services.tracking.domain.requests import json_items, parse_params, postback_params
 from services.tracking.domain.routes import Routes
 from services.tracking.index import Known, Report, ReportIndex, index_key, mark_of
-from services.tracking.journal import Group, Journal
+from services.tracking.journal import Journal
 
 JOURNAL_FULL = Refusal("journal_full", "nothing was kept: send it again later")
 Builder = Callable[[Mapping[str, object], ReportContext], Conversion | Adjustment | Refusal]
@@ -51,7 +51,7 @@ class Reports:
         self._authenticator = authenticator
         self._journal = journal
         self._index = index
-        self._flying: dict[bytes, tuple[bytes, Group, int]] = {}
+        self._flying: dict[bytes, tuple[bytes, asyncio.Future[bool]]] = {}
 
     async def postback(self, request: Request) -> tuple[int, dict[str, object]]:
         """Answer GET or POST /postback: one conversion."""
@@ -124,22 +124,21 @@ class Reports:
     async def _keep(self, report: Report) -> str | Refusal:
         """Keep a report once; return `accepted` or `duplicate`, or why it is not kept (law I2)."""
         key = index_key(report)
-        while (flying := self._flying.get(key)) is not None and not flying[1].future.done():
-            body_hash, group, index = flying
-            kept = index < await group.future
-            if kept and body_hash == report.body_hash:
+        while (flying := self._flying.get(key)) is not None and not flying[1].done():
+            body_hash, kept = flying
+            if await kept and body_hash == report.body_hash:
                 return "duplicate"
         known = self._index.get(key)
         if known is not None:
             return "duplicate" if known.body_hash == report.body_hash else _conflict(report, known)
         if self._journal.full:
             return JOURNAL_FULL
-        group, index = self._journal.append(*wrap(report), mark_of(report))
-        self._flying[key] = (report.body_hash, group, index)
+        kept = self._journal.keep(*wrap(report), mark_of(report))
+        self._flying[key] = (report.body_hash, kept)
         try:
-            return "accepted" if index < await group.future else JOURNAL_FULL
+            return "accepted" if await kept else JOURNAL_FULL
         finally:
-            if self._flying.get(key, (b"", None))[1] is group:
+            if self._flying.get(key, (b"", None))[1] is kept:
                 del self._flying[key]
 
     def _own(self, report: Adjustment) -> Adjustment | Refusal:
@@ -177,8 +176,7 @@ class Reports:
             conversion_key=None if key is None else Id16(key),
         )
         _, payload = wrap(rejection)
-        group, _ = self._journal.append(Kind.REJECTION, payload)
-        await group.future
+        await self._journal.keep(Kind.REJECTION, payload)
 
     def _identify(self, params: Mapping[str, object], request: Request) -> Identity | Refusal:
         given = read_credentials(params, request)

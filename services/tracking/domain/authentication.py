@@ -17,7 +17,8 @@ from services.tracking.domain.signature import WINDOW_S, matches, message, nonce
 
 
 class Request(Struct, frozen=True):
-    """A report as it came in; `query` is raw, `header` looks a header up by its lower-case name."""
+    """A report as it came in; `query` is raw, `header` looks a header up by its lower-case name,
+    `address` is the client's."""
 
     method: str
     path: str
@@ -26,6 +27,7 @@ class Request(Struct, frozen=True):
     content_type: str | None
     header: Callable[[str], str | None]
     received_at: Millis
+    address: str = ""
 
 
 class Credentials(Struct, frozen=True):

@@ -29,24 +29,29 @@ class Extras(Struct, frozen=True):
 
 
 NO_EXTRAS = Extras({}, NO_SUBS, None, None)
-_KNOWN = frozenset((*SUBS, "source", "ref_id"))
+_SLOTS = {name: number for number, name in enumerate(SUBS, 1)}
+_KNOWN = {**_SLOTS, "source": 0, "ref_id": 0}
+_MOST = 40
 
 
 def read_extras(query: str) -> Extras:
     """Return the partner's parameters; too long ones are cut, others ignored: a click is never
     refused for them. Subs keep their place: sub2 without sub1 is the second of the list."""
     values: dict[str, str] = {}
-    for pair in query.split("&", 40)[:40]:
+    used = 0
+    for pair in query.split("&", _MOST)[:_MOST]:
         name, _, value = pair.partition("=")
-        if name in _KNOWN and value:
-            text = value if value.isalnum() else unquote_plus(value).replace("\x00", "")
-            text = text[:TEXT_LIMIT]
-            if text:
-                values[name] = text
+        slot = _KNOWN.get(name)
+        if slot is None or not value:
+            continue
+        if not value.isalnum():
+            value = unquote_plus(value).replace("\x00", "")
+        if value:
+            values[name] = value[:TEXT_LIMIT]
+            used = max(used, slot)
     if not values:
         return NO_EXTRAS
-    used = max((number for number, name in enumerate(SUBS, 1) if name in values), default=0)
-    sub = [values.get(name, "") for name in SUBS[:used]]
+    sub = [values.get(name, "") for name in SUBS[:used]] if used else NO_SUBS
     return Extras(values, sub, values.get("source"), values.get("ref_id"))
 
 
@@ -58,12 +63,14 @@ def read_visitor(cookie: str | None) -> bytes | None:
     if start < 0:
         return None
     start += len(_MARK)
-    text = cookie[start : start + 33].partition(";")[0]
+    end = start + 32
+    if cookie[end : end + 1] not in ("", ";"):
+        return None
     try:
-        key = bytes.fromhex(text)
+        key = bytes.fromhex(cookie[start:end])
     except ValueError:
         return None
-    return key if len(key) == 16 and len(text) == 32 else None
+    return key if len(key) == 16 else None
 
 
 def visitor_cookie(key: bytes, *, secure: bool) -> str:

@@ -17,6 +17,7 @@ STATUS = {
     "token_not_allowed": 403,
     "advertiser_paused": 403,
     "click_id_foreign": 403,
+    "body_too_slow": 408,
     "conflicting_report": 409,
     "body_too_large": 413,
     "batch_too_large": 413,

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from afflux.kernel.catalog import Advertiser, Catalog, Landing, Link, Network, Offer, Partner, State
 from afflux.kernel.macros import Template, compile_template
+from afflux.kernel.token import token_tail
 from afflux.kernel.types import Millis
 
 Expander = Callable[[str, Mapping[str, str]], str]
@@ -24,7 +25,7 @@ class Target(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """Where a link leads, or, with a reason, why it leads nowhere."""
+    """Where a link leads, or, with a reason, why it leads nowhere; `tail` ends its click ids."""
 
     link_id: int
     partner_id: int
@@ -33,6 +34,7 @@ class Route(Struct, frozen=True):
     targets: tuple[Target, ...]
     total: int
     reason: str | None
+    tail: bytes
 
     def target(self, visitor_key: bytes) -> Target:
         """Return the landing of a visitor, by weight: the same visitor gets the same one."""
@@ -104,6 +106,7 @@ def _route(
         targets,
         targets[-1].upto if targets else 0,
         reason,
+        token_tail(offer.id, offer.advertiser_id, link.partner_id, link.id),
     )
 
 
