@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from functools import lru_cache
 from typing import Protocol
 
@@ -103,6 +104,7 @@ class ClickPath:
         proxies: Proxies | None = None,
     ) -> None:
         self.routes: Routes = EMPTY
+        self.erased: Container[bytes] = frozenset()
         self._secret = secret
         self._signer = Signer(key_id, click_key(secret, key_id))
         self._secure = secure_cookie
@@ -120,6 +122,8 @@ class ClickPath:
             return _answer(self.routes.fallback_url, None, None, "unknown")
         cookie = visit.headers.get("cookie")
         known = None if cookie is None else read_visitor(cookie)
+        if known in self.erased:
+            known = None  # the visitor was erased: whoever comes with its cookie is somebody new
         visitor = known or self._random(16)
         click_id = ulid(visit.received_at, self._random(10))
         outcome = self._outcome(visit, route)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from msgspec import Struct
 
@@ -39,6 +39,7 @@ class Site(Struct, frozen=True):
     customer_secret: bytes
     fresh_id: Callable[[], Id16]
     routes: Callable[[], Routes]
+    erased: Container[bytes] = frozenset()
 
 
 class Reports:
@@ -193,6 +194,7 @@ class Reports:
             find_offer=self._site.routes().offers.get,
             edge_id=self._site.edge_id,
             tenant_id=self._site.tenant_id,
+            erased=self._site.erased,
         )
 
 

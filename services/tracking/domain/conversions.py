@@ -5,7 +5,7 @@ Live postbacks, the JSON API and `afflux import` all come through here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from msgspec import Struct
 
@@ -34,7 +34,7 @@ class ReportContext(Struct, frozen=True, kw_only=True):
     """Who reports, how it was authenticated, when it came in, and what the edge knows.
 
     `customer_secret` keys the hash of customer ids (law T5). `find_offer` looks an offer up in the
-    catalogue as of `received_at`.
+    catalogue as of `received_at`. `erased` are the visitors of whom nothing is taken in any more.
     """
 
     advertiser: Advertiser
@@ -46,6 +46,7 @@ class ReportContext(Struct, frozen=True, kw_only=True):
     find_offer: Callable[[int], Offer | None]
     edge_id: str
     tenant_id: int = 0
+    erased: Container[bytes] = frozenset()
 
 
 def build_conversion(
@@ -83,6 +84,8 @@ def _build(
     fields: Fields, context: ReportContext, click: ClickToken | None, visitor_key: Id16 | None
 ) -> Conversion:
     click = click or read_click(fields, context)
+    if click is not None and click.visitor_key in context.erased:
+        raise RefusedError("visitor_erased", "the click's visitor was erased", "click_id")
     goal, transaction_id, key = _identity(fields, context, click)
     offer_id = _offer_id(fields, context, click)
     details = _details(fields, context, offer_id, goal)

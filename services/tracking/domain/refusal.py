@@ -19,6 +19,7 @@ STATUS = {
     "click_id_foreign": 403,
     "body_too_slow": 408,
     "conflicting_report": 409,
+    "visitor_erased": 410,
     "body_too_large": 413,
     "batch_too_large": 413,
     "journal_full": 503,
