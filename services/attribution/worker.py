@@ -54,6 +54,7 @@ class Attribution:
         return {
             **status,
             "parked": parked,
+            "erased_visitors": len(self._erasures.view),
             "erasing": erasing,
             "lag": parked + (lag if isinstance(lag, int) else 0),
         }
