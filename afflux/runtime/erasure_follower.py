@@ -6,10 +6,12 @@ from afflux.kernel.events import Erasure
 from afflux.kernel.types import Millis
 from afflux.runtime.codec import Codec, Undecodable
 from afflux.runtime.follower import Follower
+from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
 
 log = get_logger(__name__)
+_LOOK_MS = 1_000
 
 
 class ErasureFollower(Follower):
@@ -25,6 +27,17 @@ class ErasureFollower(Follower):
         super().__init__(settings)
         self.view: dict[bytes, Millis] = {}
         self._codec = codec
+        self._looked_at = Millis(0)
+
+    async def look(self, now: Millis) -> None:
+        """Know new erasures although nothing else asks: once a second, if Kafka answers."""
+        if now - self._looked_at < _LOOK_MS:
+            return
+        self._looked_at = now
+        try:
+            await self.sync(now)
+        except KAFKA_TROUBLE as error:
+            log.warning("erasures_not_followed", error=repr(error))
 
     def take(self, offset: int, value: bytes | None, appended_at: Millis) -> None:
         """Take one erasure; of two the earlier holds."""

@@ -18,7 +18,6 @@ from services.attribution.domain.erasing import Ends
 log = get_logger(__name__)
 _ATTEMPTS = 20
 _RETRY_S = 0.5
-_LOOK_MS = 1_000
 _TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic)
 
 
@@ -28,7 +27,6 @@ class ErasureLog:
     def __init__(self, settings: Settings, codec: Codec) -> None:
         self._settings = settings
         self._follower = ErasureFollower(settings, codec)
-        self._looked_at = Millis(0)
 
     @property
     def view(self) -> Mapping[bytes, Millis]:
@@ -60,13 +58,7 @@ class ErasureLog:
 
     async def look(self, now: Millis) -> None:
         """Know new erasures although no records come: once a second, if Kafka answers."""
-        if now - self._looked_at < _LOOK_MS:
-            return
-        self._looked_at = now
-        try:
-            await self._follower.sync(now)
-        except KAFKA_TROUBLE as error:
-            log.warning("erasures_not_followed", error=repr(error))
+        await self._follower.look(now)
 
     async def ends(self) -> Mapping[int, Ends]:
         """Return the ends of the three topics by partition as of now; none if Kafka is away."""

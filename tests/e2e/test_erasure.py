@@ -24,7 +24,8 @@ from afflux.runtime.catalog_store import apply_plan, load_catalog
 from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.log_reader import read_topic
-from afflux.runtime.supervise.services import DEFAULT_SERVICES
+from afflux.runtime.rocks import Rocks
+from afflux.runtime.supervise.services import DEFAULT_SERVICES, fetch
 from afflux.runtime.supervise.stack import Stack
 from services.attribution.store import RocksTable
 from services.tracking.domain.clicks import COOKIE
@@ -101,8 +102,6 @@ async def forgotten(stack: Stack, count: int) -> None:
 
 def stream(stack: Stack) -> dict[str, object]:
     """What attribution says of itself; it shares the process `stream`."""
-    from afflux.runtime.supervise.services import fetch  # noqa: PLC0415
-
     code, body = fetch(stack.admin_port("stream"), "/status")
     return json.loads(body)["parts"].get("attribution", {}) if code == 200 else {}
 
@@ -194,11 +193,15 @@ async def the_rejection_names_nobody(stack: Stack, click_id: str) -> None:
 
 
 def journey_visitors(stack: Stack) -> set[bytes]:
-    """Visitors that have rows in attribution's stores."""
+    """Visitors that have rows in the stores of attribution and of the screen."""
     found: set[bytes] = set()
     for folder in sorted((stack.home / "attribution").iterdir()):
         table = RocksTable(folder)
         for kind in (b"j", b"c"):
             found |= {key[1:17] for key, _ in table.walk().above(kind)}
         table.close()
+    for folder in sorted((stack.home / "fraud-screen").iterdir()):
+        screen = Rocks(folder)
+        found |= {key[1:17] for key, _ in screen.scan(b"r")}
+        screen.close()
     return found
