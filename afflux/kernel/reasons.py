@@ -21,6 +21,43 @@ REASONS: dict[str, Sentence] = {
     "link_paused": Sentence("The link is paused.", "Ссылка приостановлена."),
     "offer_paused": Sentence("The offer is paused.", "Оффер приостановлен."),
     "partner_paused": Sentence("The partner is paused.", "Партнёр приостановлен."),
+    "partner_not_allowed": Sentence(
+        "The offer is not open to this partner.", "Оффер не открыт для этого партнёра."
+    ),
+    "country_not_allowed": Sentence(
+        "The offer does not take visitors from this country.",
+        "Оффер не принимает посетителей из этой страны.",
+    ),
+    "country_unknown": Sentence(
+        "The offer asks for a country, and the visitor's is not known.",
+        "Оффер требует страну, а страна посетителя неизвестна.",
+    ),
+    "device_not_allowed": Sentence(
+        "The offer does not take this kind of device.", "Оффер не принимает такие устройства."
+    ),
+    "os_not_allowed": Sentence(
+        "The offer does not take this operating system.",
+        "Оффер не принимает эту операционную систему.",
+    ),
+    "language_not_allowed": Sentence(
+        "The offer does not take browsers in this language.",
+        "Оффер не принимает браузеры на этом языке.",
+    ),
+    "outside_schedule": Sentence(
+        "The offer does not run at this hour.", "В это время оффер не работает."
+    ),
+    "click_cap_reached": Sentence(
+        "The offer has had as many clicks as it takes in this period.",
+        "Оффер исчерпал лимит кликов за этот период.",
+    ),
+    "deep_link_not_allowed": Sentence(
+        "The page asked for is not the advertiser's; the landing page was shown.",
+        "Запрошенная страница не принадлежит рекламодателю; показана целевая страница.",
+    ),
+    "preview": Sentence(
+        "A program fetched it for a preview; nobody saw it.",
+        "Запросила программа для предпросмотра; никто не видел.",
+    ),
     # tracking: reports
     "authentication_missing": Sentence(
         "Neither a token nor a signature was sent.", "Нет ни токена, ни подписи."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,6 +53,12 @@ class Settings(BaseSettings):
         10.0, description="longest wait for a request's head, for its body, and between requests"
     )
     edge_connections: int = Field(10_000, description="connections an edge holds at once")
+    geo_db: str = Field(
+        "", description="MaxMind-format databases of countries and networks, comma separated files"
+    )
+    edge_opt_out: Literal["off", "gpc", "gpc+dnt"] = Field(
+        "gpc", description="signals of a browser that keep its visitor from being followed"
+    )
     journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-from afflux.kernel.catalog import Advertiser, Catalog, Entity, Link, Network, Offer, Partner
+from afflux.kernel.catalog import (
+    Advertiser,
+    Catalog,
+    Entity,
+    Link,
+    Network,
+    Offer,
+    OfferGroup,
+    Partner,
+)
 from afflux.kernel.events import CatalogChange, Operation
 from afflux.kernel.ids import derive
 from afflux.kernel.types import Millis
@@ -19,11 +28,12 @@ from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
 from services.tracking.domain.routes import Routes, build_routes, routes_now
+from services.tracking.time_zones import zones_at
 
 log = get_logger(__name__)
 _POLL_S = 0.2
 _RETRY_S = 1.0
-_KINDS: tuple[type[Entity], ...] = (Network, Advertiser, Partner, Offer, Link)
+_KINDS: tuple[type[Entity], ...] = (Network, Advertiser, Partner, OfferGroup, Offer, Link)
 
 
 class CatalogFeed:
@@ -50,7 +60,8 @@ class CatalogFeed:
         catalog = Catalog()
         for change in changes:
             catalog.apply(change)
-        self._publish(routes_now(catalog, now_ms()))
+        now = now_ms()
+        self._publish(routes_now(catalog, now, zones_at(now)))
         self.ready = True
         return True
 
@@ -79,7 +90,7 @@ class CatalogFeed:
         due = self._rebuild_at is not None and at >= self._rebuild_at
         if catalog.revision == self._built and not due:
             return
-        steps = build_routes(catalog, at)
+        steps = build_routes(catalog, at, zones_at(at))
         while True:
             try:
                 next(steps)

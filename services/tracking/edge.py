@@ -11,9 +11,10 @@ from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.clock import now_ms
 from afflux.runtime.log import get_logger
-from services.tracking.click_path import Answer, ClickPath, Visit
+from services.tracking.click_path import Answer, ClickPath
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
+from services.tracking.domain.entries import Kind
 from services.tracking.domain.refusal import Refusal
 from services.tracking.endpoints import (
     Endpoints,
@@ -22,10 +23,10 @@ from services.tracking.endpoints import (
     text_response,
 )
 from services.tracking.journal import Journal
+from services.tracking.links import MAX_QUERY, answer_link, is_link
 from services.tracking.server import Arrival, Scope, Wire
 
 log = get_logger(__name__)
-MAX_QUERY = 8 << 10
 _QUERY_TOO_LONG = text_response(414, f"the query has more than {MAX_QUERY} bytes")
 _NOT_FOUND = text_response(404, "There is nothing here.")
 _FAILED = text_response(500, "This should not have happened; it was logged.")
@@ -51,46 +52,40 @@ class Edge:
         self._paths = {path for _, path in endpoints}
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[int, str]] = Counter()
 
     def take(self, arrival: Arrival) -> None:
         """Take a request, in the server's thread: decide a click, hand on everything else."""
         scope = arrival.scope
         path = scope.path
         try:
-            if path.startswith("/c/"):
-                self._click(scope, arrival.proto, path)
+            if is_link(path):
+                self._link(scope, arrival.proto, path)
             else:
                 self._loop.call_soon_threadsafe(self._start, arrival)
         except Exception as error:
             log.error("request_failed", path=path[:100], error=repr(error), exc_info=True)
             _answer(arrival.proto, _FAILED)
 
-    def _click(self, scope: Scope, wire: Wire, path: str) -> None:
-        method, query = scope.method, scope.query_string
-        if method not in ("GET", "HEAD"):
-            _answer(wire, text_response(405, "use GET", ("allow", "GET, HEAD")))
-            return
-        if len(query) > MAX_QUERY:
-            _answer(wire, _QUERY_TOO_LONG)
-            return
-        visit = Visit(
-            path[3:],
-            query,
+    def _link(self, scope: Scope, wire: Wire, path: str) -> None:
+        answer = answer_link(
+            self._clicks,
+            scope.method,
+            path,
+            scope.query_string,
             scope.headers,
             scope.client,
-            method == "HEAD",
             Millis(time.time_ns() // 1_000_000),
         )
-        answer = self._clicks.answer(visit)
-        self._counts[answer.outcome] += 1
+        self._counts[answer.kind, answer.outcome] += 1
         if answer.payload is None:
             _answer_click(wire, answer)
         elif self._journal.full:
             self._unlogged()
             _answer_click(wire, answer)
         else:
-            self._journal.append(answer.kind, answer.payload, partial(self._kept, wire, answer))
+            done = partial(self._kept, wire, answer)
+            self._journal.append(answer.kind, answer.payload, done, answer.mark)
 
     def _kept(self, wire: Wire, answer: Answer, kept: bool) -> None:
         """Answer a click, in the journal's thread; without room it is answered all the same."""
@@ -105,8 +100,9 @@ class Edge:
     def publish_counts(self) -> None:
         """Add what was counted since the last call to the metrics: a counter's lock costs a click
         more than its parsing."""
-        for outcome in list(self._counts):
-            metrics.CLICKS.labels(outcome).inc(self._counts.pop(outcome, 0))
+        for kind, outcome in list(self._counts):
+            metric = metrics.CLICKS if kind == Kind.CLICK else metrics.VIEWS
+            metric.labels(outcome).inc(self._counts.pop((kind, outcome), 0))
 
     def _start(self, arrival: Arrival) -> None:
         task = self._loop.create_task(self._serve(arrival.scope, arrival.proto))

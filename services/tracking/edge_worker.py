@@ -26,12 +26,15 @@ from services.tracking.catalog_feed import CatalogFeed
 from services.tracking.click_path import ClickPath
 from services.tracking.domain.addresses import Proxies, parse_networks
 from services.tracking.domain.authentication import Authenticator
+from services.tracking.domain.caps import MARK as CAP_MARK
 from services.tracking.domain.nonces import Nonces
+from services.tracking.domain.opt_out import OptOut
 from services.tracking.domain.privacy import customer_secret
 from services.tracking.domain.routes import Routes
 from services.tracking.edge import Edge
 from services.tracking.endpoints import endpoints
 from services.tracking.erasure_feed import ErasureFeed
+from services.tracking.geo import GeoDatabases
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
@@ -67,11 +70,13 @@ class EdgeWorker:
             key_ids[0],
             secure_cookie=settings.edge_url.startswith("https:"),
             proxies=self._proxies,
+            opt_out=OptOut(settings.edge_opt_out),
         )
         self._erasures = ErasureFeed(
             settings, settings.home / "cache" / f"erasures-{settings.edge_id}.bin"
         )
-        self._clicks.erased = self._erasures.keys
+        self._clicks.forget(self._erasures.keys)
+        self._geo = GeoDatabases(settings.geo_db, self._clicks.locate_with)
         self._journal: Journal | None = None
         self._feed: CatalogFeed | None = None
         self._server: Server | None = None
@@ -82,6 +87,9 @@ class EdgeWorker:
         store = Store(settings.journal, settings.journal_segment_bytes)
         index = ReportIndex(settings.home / "index" / settings.edge_id)
         replayed = await asyncio.to_thread(index.catch_up, settings.journal)
+        self._clicks.counts.restore(index.marks(CAP_MARK))
+        await asyncio.to_thread(self._clicks.warm)
+        await asyncio.to_thread(self._geo.refresh)
         journal = self._journal = Journal(store, settings.journal_limit_bytes, index.add)
         log.info("journal_open", replayed=replayed, **journal.tally)
         writing = asyncio.create_task(journal.run())
@@ -91,6 +99,7 @@ class EdgeWorker:
         feed.load_cache()
         self._erasures.load_cache()
         following = asyncio.create_task(self._follow(feed, stop))
+        locating = asyncio.create_task(self._geo.run(stop))
         serving = asyncio.create_task(self._serve(journal, index, feed, stop))
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -101,13 +110,13 @@ class EdgeWorker:
             stop.set()
             await self._leave(serving)
             journal.close()
-            await asyncio.wait([writing, following], timeout=_LEAVE_S)
-            for task in (writing, following, serving):
+            await asyncio.wait([writing, following, locating], timeout=_LEAVE_S)
+            for task in (writing, following, serving, locating):
                 if not task.done():
                     task.cancel()
             journal.release()
             index.close()
-        for task in (writing, following, serving):
+        for task in (writing, following, serving, locating):
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
@@ -128,6 +137,7 @@ class EdgeWorker:
             "links": len(self._clicks.routes.by_code),
             "erased_visitors": len(self._erasures.keys),
             "catalog_revision": self._clicks.routes.revision,
+            "geo": self._geo.status,
         }
 
     async def _follow(self, feed: CatalogFeed, stop: asyncio.Event) -> None:

@@ -35,7 +35,7 @@ def follow(clicks: ClickPath, cookie: bytes) -> tuple[str | None, bytes, str]:
 def path(erased: set[bytes]) -> ClickPath:
     clicks = ClickPath(SECRET, 1, secure_cookie=False)
     clicks.routes = routes_now(catalog(), NOW)
-    clicks.erased = erased
+    clicks.forget(erased)
     return clicks
 
 

@@ -21,10 +21,12 @@ from afflux.kernel.catalog.entities import (
     Link,
     Network,
     Offer,
+    OfferGroup,
     Partner,
     State,
     Terms,
 )
+from afflux.kernel.catalog.targeting_fields import targeting_fields
 from afflux.kernel.document import (
     BAD,
     Field,
@@ -140,6 +142,28 @@ _LANDING = {
     "weight": Field("weight", scalar(scalars.whole(0, 1_000_000))),
 }
 _action = scalar(scalars.choice(FraudAction))
+_FALLBACKS = {
+    "fallback_offer": Field("fallback_offer_id", _id),
+    "fallback_url": Field("fallback_url", scalar(scalars.url)),
+}
+
+
+def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
+    """Return what a file would declare for this value: what is not the default, in file order."""
+    defaults = {
+        each.name: _default(each.default, each.default_factory)
+        for each in struct_fields(type(value))
+    }
+    shown: dict[str, object] = {}
+    for name, field in fields.items():
+        raw = getattr(value, field.attribute)
+        if field.required or raw != defaults[field.attribute]:
+            shown[name] = field.show(raw)
+    return shown
+
+
+def _default(value: object, factory: object) -> object:
+    return factory() if callable(factory) else (UNSET if value is UNSET else value)
 
 
 class Shape(Struct, frozen=True):
@@ -171,7 +195,7 @@ SHAPES: tuple[Shape, ...] = (
             "name": Field("name", _label, required=True),
             "currency": Field("currency", _currency),
             "status": _state,
-            "hosts": Field("hosts", listing(scalar(scalars.host))),
+            "hosts": Field("hosts", listing(scalar(scalars.host_pattern))),
             "key_ids": Field("key_ids", listing(scalar(scalars.key_id))),
             "token_generation": Field("token_generation", scalar(scalars.whole(1, 10**9))),
             "allow_token": Field("allow_token", scalar(scalars.flag)),
@@ -191,6 +215,12 @@ SHAPES: tuple[Shape, ...] = (
         "partner",
     ),
     Shape(
+        "offer_groups",
+        OfferGroup,
+        {"id": Field("id", _name, required=True), **_FALLBACKS},
+        "offer group",
+    ),
+    Shape(
         "offers",
         Offer,
         {
@@ -208,6 +238,11 @@ SHAPES: tuple[Shape, ...] = (
             "on_short_ctit": Field("on_short_ctit", _action),
             "on_repeated_click": Field("on_repeated_click", _action),
             "on_bot_click": Field("on_bot_click", _action),
+            "group": Field("group", _name),
+            "time_zone": Field("time_zone", scalar(str)),
+            **targeting_fields(show),
+            **_FALLBACKS,
+            "deep_link_params": Field("deep_link_params", scalar(scalars.url_params)),
         },
         "offer",
     ),
@@ -220,6 +255,7 @@ SHAPES: tuple[Shape, ...] = (
             "partner": Field("partner_id", _id, required=True),
             "offer": Field("offer_id", _id, required=True),
             "status": _state,
+            "creative": Field("creative_id", _id),
         },
         "link",
     ),
@@ -252,24 +288,6 @@ SHAPES: tuple[Shape, ...] = (
 BY_KIND: dict[str, Shape] = {shape.kind.kind: shape for shape in SHAPES}
 
 
-def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
-    """Return what a file would declare for this value: what is not the default, in file order."""
-    defaults = {
-        each.name: _default(each.default, each.default_factory)
-        for each in struct_fields(type(value))
-    }
-    shown: dict[str, object] = {}
-    for name, field in fields.items():
-        raw = getattr(value, field.attribute)
-        if field.required or raw != defaults[field.attribute]:
-            shown[name] = field.show(raw)
-    return shown
-
-
 def show_entity(entity: Entity) -> dict[str, object]:
     """Return what a file would declare for this entity."""
     return show(entity, BY_KIND[entity.kind].fields)
-
-
-def _default(value: object, factory: object) -> object:
-    return factory() if callable(factory) else (UNSET if value is UNSET else value)

@@ -84,12 +84,13 @@ class Journal:
         counts = {kind.name.lower(): self._store.tally.counts[kind] for kind in Kind}
         return {**counts, "unlogged": self._store.tally.unlogged}
 
-    def append(self, kind: int, payload: bytes, done: Done) -> None:
-        """Add a record; `done` is called in the journal's thread with whether it was kept.
+    def append(self, kind: int, payload: bytes, done: Done, mark: Mark | None = None) -> None:
+        """Add a record; `done` is called in the journal's thread with whether it was kept, after
+        its `mark` was handed on.
 
         May be called from any thread. `done` must not block.
         """
-        self._queue.append((kind, payload, None, done))
+        self._queue.append((kind, payload, mark, done))
         if not self._wake.is_set():
             self._wake.set()
 
