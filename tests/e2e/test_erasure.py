@@ -57,6 +57,12 @@ class Shop:
             return answer.cookies.get(COOKIE) or cookie or "", value, claims
         raise AssertionError(answer.headers["location"])
 
+    def view(self, cookie: str) -> None:
+        """See the creative of the link."""
+        url = f"{self.settings.edge_url}/i/{self.link.code}"
+        answer = httpx.get(url, headers=AGENT | {"cookie": f"{COOKIE}={cookie}"})
+        assert answer.headers["content-type"] == "image/gif"
+
     def sale(self, click_id: str, number: int) -> httpx.Response:
         """Report a goal for a click."""
         fields = {
@@ -113,10 +119,11 @@ async def test_T5_an_erased_visitor_is_forgotten_everywhere(make_stack: StackMak
     cookies = [cookie for cookie, _, _ in visits]
     for number, (cookie, click_id, _) in enumerate(visits):
         await asyncio.to_thread(shop.click, cookie)
+        await asyncio.to_thread(shop.view, cookie)
         assert (await asyncio.to_thread(shop.sale, click_id, number)).json()["code"] == 200
     await drain(stack.settings, stack.home, None, 90, lambda _: None)
-    # two clicks, the flag on the second, and the conversion
-    assert [await asyncio.to_thread(rows, stack, cookie) for cookie in cookies] == [4, 4, 4]
+    # two clicks, the flag on the second, the view and the conversion
+    assert [await asyncio.to_thread(rows, stack, cookie) for cookie in cookies] == [5, 5, 5]
     paid = (await prove(stack.settings)).digests
 
     # by the cookie, and by a click id
@@ -128,7 +135,7 @@ async def test_T5_an_erased_visitor_is_forgotten_everywhere(make_stack: StackMak
         stack.wait_ready(name)
     await forgotten(stack, 2)
     await drain(stack.settings, stack.home, None, 90, lambda _: None)
-    assert [await asyncio.to_thread(rows, stack, cookie) for cookie in cookies] == [0, 0, 4]
+    assert [await asyncio.to_thread(rows, stack, cookie) for cookie in cookies] == [0, 0, 5]
 
     await later_events_are_refused(shop, visits)
     await drain(stack.settings, stack.home, None, 90, lambda _: None)

@@ -55,6 +55,13 @@ def test_T5_a_click_with_an_erased_cookie_is_a_new_visitors() -> None:
     assert follow(clicks, visitor)[:2] == (None, visitor)
 
 
+def test_T5_a_view_with_an_erased_cookie_is_a_new_visitors() -> None:
+    headers = {"user-agent": "Mozilla/5.0 Chrome/126.0", "cookie": f"{COOKIE}={WHO.hex()}"}
+    answer = path({WHO}).answer_view(Visit("shoes", "", headers, "203.0.113.77:5", False, NOW))
+    assert answer.payload is not None and WHO not in answer.payload
+    assert answer.cookie is not None and WHO.hex() not in answer.cookie
+
+
 def test_T5_a_conversion_of_an_erased_visitor_is_refused_and_a_refund_is_not() -> None:
     _, _, token = follow(path(set()), WHO)
     sale = {"click_id": token, "goal": "sale", "txn_id": "A-1", "amount": "5"}
