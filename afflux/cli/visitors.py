@@ -86,7 +86,7 @@ def show(key: Key, home: Home = None, as_json: Json = False) -> None:
         kafka = {name: {"records": one.records, "retention": one.retention} for name, one in log}
         typer.echo(json.dumps({**stored, "kafka": kafka}, indent=1))
         return
-    wide_console().print(_table(stored, log))
+    wide_console().print(_table(stored, log, settings.retention_visitor_days))
     typer.echo(f"erased: {stored['erased_at'] or 'no'}")
 
 
@@ -138,12 +138,18 @@ async def _publish(settings: Settings, events: Sequence[Erasure]) -> None:
         await publisher.stop()
 
 
-def _table(stored: dict[str, Any], log: Sequence[tuple[str, Held]]) -> Table:
+def _kept(table: str, days: int) -> str:
+    """Return how long a table leads to its visitor if nobody erases it."""
+    limited = days > 0 and table != "raw_tracking_conversions"
+    return f"{days} days, or until erased" if limited else "until erased"
+
+
+def _table(stored: dict[str, Any], log: Sequence[tuple[str, Held]], days: int) -> Table:
     table = Table(title=f"Visitor {stored['visitor_key']}", title_justify="left")
     for name in ("where", "held", "kept"):
         table.add_column(name, justify="right" if name == "held" else "left")
     for name, count in stored["rows"].items():
-        table.add_row(f"ClickHouse {name}", f"{count:,}", "until erased")
+        table.add_row(f"ClickHouse {name}", f"{count:,}", _kept(name, days))
     for name, one in log:
         table.add_row(f"Kafka {name}", f"{one.records:,}", one.retention)
     return table
