@@ -125,6 +125,7 @@ async def test_T5_an_erased_visitor_is_forgotten_everywhere(make_stack: StackMak
     # two clicks, the flag on the second, the view and the conversion
     assert [await asyncio.to_thread(rows, stack, cookie) for cookie in cookies] == [5, 5, 5]
     paid = (await prove(stack.settings)).digests
+    assert not paid["transfers"].endswith(":0")
 
     # by the cookie, and by a click id
     await asyncio.to_thread(command, stack, "erase", cookies[0], "--reason", "request 17")
