@@ -59,3 +59,16 @@ SHIP_SKIPPED = Counter(
 CUT_JOURNEYS = Counter(
     "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
 )
+ERASED_ROWS = Counter(
+    "afflux_erased_rows",
+    "Rows of erased visitors deleted in ClickHouse, by topic; of conversions: blanked.",
+    ["topic"],
+)
+ERASED_VISITORS = Gauge(
+    "afflux_erased_visitors", "Erased visitors that a stage knows of and refuses.", ["stage"]
+)
+ERASURES_PENDING = Gauge(
+    "afflux_erasures_pending",
+    "Erasures of which a stage still has to delete its state, over its partitions.",
+    ["stage"],
+)

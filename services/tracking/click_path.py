@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from msgspec import Struct
 
@@ -96,6 +96,10 @@ class ClickPath:
     def locate_with(self, locate: Locate) -> None:
         """Ask another geo database from now on."""
         self._visitors.locate_with(locate)
+
+    def forget(self, erased: Container[bytes]) -> None:
+        """Take whoever comes with the cookie of one of these visitors for somebody new."""
+        self._visitors.erased = erased
 
     def warm(self) -> None:
         """Load what would hold up the first visitor: the patterns of user agents."""

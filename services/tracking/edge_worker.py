@@ -35,6 +35,7 @@ from services.tracking.domain.privacy import customer_secret
 from services.tracking.domain.routes import Routes
 from services.tracking.edge import Edge
 from services.tracking.endpoints import endpoints
+from services.tracking.erasure_feed import ErasureFeed
 from services.tracking.geo import GeoDatabases
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
@@ -75,6 +76,10 @@ class EdgeWorker:
             proxies=self._proxies,
             opt_out=OptOut(settings.edge_opt_out),
         )
+        self._erasures = ErasureFeed(
+            settings, settings.home / "cache" / f"erasures-{settings.edge_id}.bin"
+        )
+        self._clicks.forget(self._erasures.keys)
         self._geo = GeoDatabases(settings.geo_db, self._clicks.locate_with)
         self._journal: Journal | None = None
         self._feed: CatalogFeed | None = None
@@ -97,7 +102,8 @@ class EdgeWorker:
             settings, settings.home / "cache" / f"catalog-{settings.edge_id}.json", self._publish
         )
         feed.load_cache()
-        following = asyncio.create_task(feed.run(stop))
+        self._erasures.load_cache()
+        following = asyncio.create_task(self._follow(feed, stop))
         locating = asyncio.create_task(self._geo.run(stop))
         serving = asyncio.create_task(self._serve(journal, index, feed, stop))
         stopping = asyncio.create_task(stop.wait())
@@ -131,9 +137,13 @@ class EdgeWorker:
             "journal_bytes": journal.used_bytes,
             "journal_full": journal.full,
             "links": len(self._clicks.routes.by_code),
+            "erased_visitors": len(self._erasures.keys),
             "catalog_revision": self._clicks.routes.revision,
             "geo": self._geo.status,
         }
+
+    async def _follow(self, feed: CatalogFeed, stop: asyncio.Event) -> None:
+        await asyncio.gather(feed.run(stop), self._erasures.run(stop))
 
     def _publish(self, routes: Routes) -> None:
         self._clicks.routes = routes
@@ -152,6 +162,7 @@ class EdgeWorker:
             customer_secret=customer_secret(self._secret),
             fresh_id=_fresh_id,
             routes=lambda: self._clicks.routes,
+            erased=self._erasures.keys,
         )
         authenticator = Authenticator(self._secret, Nonces())
         settings = self._settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from functools import lru_cache
 from typing import Protocol
 
@@ -82,6 +83,7 @@ class Visitors:
         self._opt_out = opt_out
         self._heeds = opt_out is not OptOut.OFF
         self._proxies = proxies
+        self.erased: Container[bytes] = frozenset()
         self._locate: Locate = nowhere
         self._pool = b""
         self._pool_at = 0
@@ -100,6 +102,8 @@ class Visitors:
         opted_out = signal(self._opt_out, header) if self._heeds else None
         cookie = None if opted_out else header("cookie")
         known = None if cookie is None else read_visitor(cookie)
+        if known in self.erased:
+            known = None
         prefix, hashed, country, asn = self._place(visit)
         user_agent = (header("user-agent") or "")[:AGENT_LIMIT]
         mobile = header("sec-ch-ua-mobile")
