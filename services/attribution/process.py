@@ -26,7 +26,14 @@ from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome, Park
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
 from services.attribution.domain.decision import decide, published
-from services.attribution.domain.journey import Journey, Note, Seen, merge_notes, position
+from services.attribution.domain.journey import (
+    Journey,
+    Note,
+    Seen,
+    Tags,
+    merge_notes,
+    position,
+)
 from services.attribution.domain.parking import needed, ready, visitor_of
 from services.attribution.rows import Open
 from services.attribution.state import State
@@ -257,7 +264,13 @@ def _seen(click: Click, offset: int, log_time: Millis) -> Seen:
         link_id=click.link_id,
         advertiser_id=click.advertiser_id,
         no_touch=no_touch,
+        tags=_tags(click),
     )
+
+
+def _tags(click: Click) -> Tags:
+    device = None if click.device == "unknown" else click.device
+    return Tags(click.ref_id, click.source, tuple(click.sub), click.country, device)
 
 
 def _notes(flag: ClickFlag, late_at: Millis) -> list[Note]:
