@@ -98,8 +98,8 @@ class Template(Struct, frozen=True):
         return lambda token, values: self.render({**values, "click_id": token})
 
 
-def compile_template(url: str) -> Template:
-    """Check a landing URL and return its template.
+def compile_template(url: str, known: frozenset[str] = MACROS) -> Template:
+    """Check a URL with macros, by default a landing URL, and return its template.
 
     Raises MacroError for an unknown macro, stray braces, control characters, blanks, a scheme
     other than http or https, a missing or malformed host, credentials, or a macro within the host.
@@ -109,8 +109,8 @@ def compile_template(url: str) -> Template:
     pieces = _BRACES.split(url)
     literals, names = tuple(pieces[::2]), tuple(pieces[1::2])
     for name in names:
-        if name not in MACROS:
-            raise MacroError(f"unknown macro {{{name}}}; known are {', '.join(sorted(MACROS))}")
+        if name not in known:
+            raise MacroError(f"unknown macro {{{name}}}; known are {', '.join(sorted(known))}")
     if any("{" in literal or "}" in literal for literal in literals):
         raise MacroError("a brace without its partner")
     return Template(url, literals, names)

@@ -15,6 +15,7 @@ from afflux.kernel.catalog.entities import (
     Network,
     Offer,
     Partner,
+    Postback,
     State,
     Terms,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Network",
     "Offer",
     "Partner",
+    "Postback",
     "State",
     "Terms",
     "Version",

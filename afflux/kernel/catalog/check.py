@@ -24,6 +24,7 @@ from afflux.kernel.types import Millis
 
 Entities = Mapping[tuple[str, str], Entity]
 FAR: Millis = Millis(2**62)
+MAX_POSTBACKS = 10
 
 
 class Reference(Struct, frozen=True):
@@ -73,6 +74,9 @@ def references(entity: Entity) -> Iterator[Reference]:
         case Link():
             yield Reference("partner", Partner.kind, str(entity.partner_id))
             yield Reference("offer", Offer.kind, str(entity.offer_id))
+        case Partner():
+            for offer_id in sorted({o for each in entity.postbacks for o in each.offers}):
+                yield Reference("postbacks", Offer.kind, str(offer_id))
         case CommissionRule():
             if entity.partner_id is not None:
                 yield Reference("partner", Partner.kind, str(entity.partner_id))
@@ -109,6 +113,8 @@ def _own_problems(declared: Declared) -> Iterator[str]:
         yield f"base and quote are both {entity.base}"
     if isinstance(entity, Offer):
         yield from _offer_problems(entity)
+    if isinstance(entity, Partner) and len(entity.postbacks) > MAX_POSTBACKS:
+        yield f"a partner has at most {MAX_POSTBACKS} postbacks, not {len(entity.postbacks)}"
 
 
 def _offer_problems(offer: Offer) -> Iterator[str]:

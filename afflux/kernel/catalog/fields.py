@@ -22,6 +22,7 @@ from afflux.kernel.catalog.entities import (
     Network,
     Offer,
     Partner,
+    Postback,
     State,
     Terms,
 )
@@ -39,6 +40,7 @@ from afflux.kernel.document import (
     scalar,
 )
 from afflux.kernel.money import major, parse_amount
+from afflux.kernel.postback import PostbackEvent, PostbackMethod, postback_url
 
 _id = scalar(scalars.number_id)
 _label = scalar(scalars.label)
@@ -110,7 +112,9 @@ def terms_text(terms: object) -> object:
     return " + ".join(parts)
 
 
-def _list_of(kind: type[Struct], fields: Mapping[str, Field], *, at_least: int) -> Field:
+def _list_of(
+    kind: type[Struct], fields: Mapping[str, Field], *, at_least: int, required: bool = True
+) -> Field:
     item: Parse = record(kind, fields)
     show_items: Callable[[object], object] = lambda values: (  # noqa: E731
         [show(value, fields) for value in values if isinstance(value, Struct)]
@@ -118,7 +122,7 @@ def _list_of(kind: type[Struct], fields: Mapping[str, Field], *, at_least: int) 
         else values
     )
     attribute = f"{kind.__name__.lower()}s"
-    return Field(attribute, listing(item, at_least=at_least), show_items, required=True)
+    return Field(attribute, listing(item, at_least=at_least), show_items, required)
 
 
 _duration_field = partial(Field, parse=_duration, show=scalars.duration_text)
@@ -138,6 +142,16 @@ _LANDING = {
     "id": Field("id", _id, required=True),
     "url": Field("url", scalar(scalars.url), required=True),
     "weight": Field("weight", scalar(scalars.whole(0, 1_000_000))),
+}
+_POSTBACK = {
+    "url": Field("url", scalar(postback_url), required=True),
+    "events": Field(
+        "events", listing(scalar(scalars.choice(PostbackEvent)), at_least=1), required=True
+    ),
+    "goals": Field("goals", listing(_name)),
+    "offers": Field("offers", listing(_id)),
+    "method": Field("method", scalar(scalars.choice(PostbackMethod))),
+    "sign": Field("sign", scalar(scalars.flag)),
 }
 _action = scalar(scalars.choice(FraudAction))
 
@@ -187,6 +201,8 @@ SHAPES: tuple[Shape, ...] = (
             "status": _state,
             "group": Field("group", _name),
             "currency": Field("currency", _currency),
+            "postbacks": _list_of(Postback, _POSTBACK, at_least=0, required=False),
+            "postback_key": Field("postback_key", scalar(scalars.key_id)),
         },
         "partner",
     ),
