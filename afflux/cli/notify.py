@@ -46,11 +46,11 @@ def list_(
 
     Example: afflux notify list --parked
     """
-    from services.notify.reading import ALL, OPEN, Asked, read_log  # noqa: PLC0415 - slow to import
+    from services.notify.reading import ALL, OPEN, PARKED, Asked, read_log  # noqa: PLC0415 - slow to import
 
     if parked and waiting:
         raise typer.BadParameter("a postback is parked or waiting, not both")
-    states = ["parked"] if parked else OPEN if waiting else ALL
+    states = PARKED if parked else OPEN if waiting else ALL
     found = asyncio.run(read_log(load_home(home), Asked(partner, states, limit=limit)))
     _show(found, as_json)
 

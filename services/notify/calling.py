@@ -199,8 +199,8 @@ def _reason(error: Exception) -> str:
     """Return the reason code of what went wrong."""
     for one in _causes(error):
         match one:
-            case AddressRefused():
-                return "address_refused"
+            case AddressRefused() | aiohttp.InvalidURL():
+                return "address_refused"  # the latter is for hosts that are a number in disguise
             case ssl.SSLError() | aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
                 return "tls_failed"
             case aiohttp.ClientConnectorDNSError():

@@ -16,15 +16,16 @@ from services.notify.domain.masking import masked
 from services.notify.queries import deliveries, log
 from services.notify.queries.stories import Db
 
-OPEN = ["blocked", "waiting"]
-ALL = [*OPEN, "delivered", "parked"]
+OPEN = ("blocked", "waiting")
+PARKED = ("parked",)
+ALL = (*OPEN, "delivered", *PARKED)
 
 
 class Asked(Struct, frozen=True):
     """Which deliveries are wanted, the newest `limit` of them; `show_secrets` hides nothing."""
 
     partner_id: int | None = None
-    states: Sequence[str] = ALL
+    states: tuple[str, ...] = ALL
     conversion_key: bytes | None = None
     limit: int = 50
     show_secrets: bool = False

@@ -57,11 +57,18 @@ class NotifyStage:
     topics: tuple[str, ...] = TOPICS
 
     def __init__(
-        self, settings: Settings, catalogue: CatalogSource, made: Callable[[], None]
+        self,
+        settings: Settings,
+        catalogue: CatalogSource,
+        made: Callable[[], None],
+        look_every_ms: int = LOOK_EVERY_MS,
     ) -> None:
+        """`made` is called when deliveries were made; `look_every_ms`: how often it looks whether
+        there is something to tell."""
         self._settings = settings
         self._catalogue = catalogue
         self._made = made
+        self._look_every_ms = look_every_ms
         self._owned: dict[TopicPartition, Owned] = {}
         self._records: Sequence[Record] = ()
         self._look_at = Millis(0)
@@ -104,7 +111,7 @@ class NotifyStage:
             await self._take(self._db, positions, now)
         if now >= self._look_at:
             told = await self._tell(self._db, now)
-            self._look_at = Millis(now + (0 if told == AT_ONCE else LOOK_EVERY_MS))
+            self._look_at = Millis(now + (0 if told == AT_ONCE else self._look_every_ms))
 
     async def _take(self, db: Db, positions: Mapping[TopicPartition, int], now: Millis) -> None:
         records, self._records = self._records, ()
@@ -138,11 +145,8 @@ class NotifyStage:
         before = await stories.lock(db, keys, new, now)
         after = folded(before, events)
         if after:
-            ready = [one for one in after if one.facts is not None]
-            unready = [one for one in after if one.facts is None]
             due_at = Millis(now + self._settings.notify_settle_ms)
-            await stories.save(db, ready, now, due_at)
-            await stories.save(db, unready, now, None)
+            await stories.save(db, after, now, due_at)
 
     def _postbacks(self, partner_id: int, now: Millis) -> bool:
         partner = self._catalogue.view.find(Partner, partner_id, now, now)

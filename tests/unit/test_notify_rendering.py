@@ -97,6 +97,14 @@ def test_each_postback_of_a_partner_is_a_delivery_of_its_own() -> None:
     assert {one.endpoint for one in made} == {f"{PARTNER} t.example"}
 
 
+def test_a_template_that_todays_rules_refuse_stops_nobody() -> None:
+    posts = [
+        Postback(url=url, events=EVERY) for url in ("http://a.example:22/", "http://a.example/")
+    ]
+    made = first(Partner(id=PARTNER, name="p", postbacks=posts))
+    assert [one.slot for one in made] == [1]
+
+
 def test_shares_of_several_clicks_name_the_latest() -> None:
     (one,) = first(partner_with("https://t.example/?c={ref_id}"), shares=[share(), share(101)])
     assert one.url.endswith("c=ref%2F1%20%26%20more")

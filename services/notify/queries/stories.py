@@ -87,8 +87,14 @@ async def known(db: Db, keys: Sequence[bytes]) -> set[Owner]:
 
 
 async def save(db: Db, stories: Iterable[Story], now: Millis, due_at: Millis | None) -> None:
-    """Keep stories. With `due_at` they are looked at then, or earlier if that was said before."""
-    rows = [(one.conversion_key, one.partner_id, _encode(one), now, due_at) for one in stories]
+    """Keep stories. With `due_at` they are looked at then, or earlier if that was said before;
+    one that waits for its assessment has nothing to be looked at."""
+    rows = [
+        (one.conversion_key, one.partner_id, _encode(one), now, due_at if one.facts else None)
+        for one in stories
+    ]
+    if not rows:
+        return
     await db.execute(
         "UPDATE notify.stories s SET story = n.story, changed_at = n.at, "
         "due_at = CASE WHEN n.due IS NULL THEN NULL ELSE least(s.due_at, n.due) END "
