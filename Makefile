@@ -21,9 +21,11 @@ demo: setup ## the whole pipeline with live traffic, then its proof; KEEP=1 leav
 	@$(BIN)/afflux demo $(if $(filter 1 yes true,$(KEEP)),--keep)
 
 test: setup ## the whole suite, short profile, with real engines
+	@tools/test-needs
 	@$(BIN)/pytest
 
 test-full: setup ## the suite with the long fault and property tests
+	@tools/test-needs
 	@AFFLUX_TEST_PROFILE=full $(BIN)/pytest --timeout 1800
 
 check: setup ## format, lint, types, import contracts

@@ -1,7 +1,8 @@
 """`make bench`: every benchmark in a process of its own, one after the other.
 
 Each prints one JSON object; all of them, with facts about the machine, go to bench/results. Look
-at the ratios: the machine that ran them is shared and noisy.
+at the ratios: the machine that ran them is shared and noisy. Names choose some of them, and a part
+may follow its group: `python -m bench ledger`, `python -m bench edge`, `python -m bench edge soak`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from afflux.runtime.paths import ROOT
 
 BENCHES = {
-    "edge": "durable clicks/s on one core, beside an empty Granian RSGI app in the same run",
+    "edge.throughput": "durable clicks/s on one core, beside six rivals in the same run",
+    "edge.latency": "a click's wait at 1,000 clicks/s, open loop, beside an empty app",
+    "edge.memory": "resident memory of an idle keep-alive connection, beside an empty app",
+    "edge.soak": "resident memory over 300,000 clicks of many visitors",
+    "edge.steps": "CPU time of each step of a click",
     "screen": "clicks/s judged and stored on one core",
     "attribution": "clicks/s and conversions/s joined and decided on one core",
     "sink": "rows/s from the clicks topic into ClickHouse",
@@ -30,9 +36,10 @@ _LIMIT_S = 300
 
 def main() -> int:
     """Run what was asked for, or everything; leaves with 1 when one of them failed."""
-    names = sys.argv[1:] or list(BENCHES)
-    if unknown := [name for name in names if name not in BENCHES]:
-        print(f"no benchmark {unknown}; there are {', '.join(BENCHES)}", file=sys.stderr)
+    try:
+        names = chosen(sys.argv[1:])
+    except KeyError as error:
+        print(f"no benchmark {error}; there are {', '.join(BENCHES)}", file=sys.stderr)
         return 2
     results: dict[str, object] = {}
     for name in names:
@@ -44,6 +51,32 @@ def main() -> int:
         path.write_text(json.dumps({"machine": _machine(), "results": results}, indent=1) + "\n")
         print(f"recorded in {path.relative_to(ROOT)}")
     return int(any(result is None for result in results.values()))
+
+
+def chosen(words: Sequence[str]) -> list[str]:
+    """Return the benchmarks that the words name; no words: all of them.
+
+    `edge` is every part of edge, `edge.soak` or `edge soak` one part. Errors: KeyError.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in BENCHES:
+        groups.setdefault(_group(name), []).append(name)
+    wanted: dict[str, list[str]] = {}
+    group = ""
+    for word in words:
+        name = f"{group}.{word}" if f"{group}.{word}" in BENCHES else word
+        group = _group(name)
+        parts = wanted.setdefault(group, [])
+        if name in BENCHES:
+            parts.append(name)
+        elif name not in groups:
+            raise KeyError(word)
+    names = [name for group, parts in wanted.items() for name in parts or groups[group]]
+    return names or list(BENCHES)
+
+
+def _group(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _run(name: str) -> object:

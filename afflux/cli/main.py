@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "afflux.cli.verify:verify",
     "dlq": "afflux.cli.dlq:app",
     "notify": "afflux.cli.notify:app",
+    "rejections": "afflux.cli.rejections:app",
 }
 
 

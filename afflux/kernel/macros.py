@@ -36,17 +36,22 @@ MACROS: frozenset[str] = frozenset(
 `device` are empty where the edge does not know them.
 """
 
+AT_THE_CLICK = frozenset({"timestamp", "random", "country", "device"})
+"""Macros whose values neither the link nor the partner brings."""
+
 MAX_URL = 2_000
 """Longest template in characters."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\"<>\\^`|]")
+_PARAM = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
 _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$")
 
 
 def encoded(value: str) -> str:
     """Return a value as it stands in a URL."""
-    if value.isalnum() and value.isascii():
+    if _PLAIN(value) is not None:
         return value
     return quote(value, safe="", errors="replace")
 
@@ -95,7 +100,19 @@ class Template(Struct, frozen=True):
         if self.names == ("click_id",):
             before, after = self.literals
             return lambda token, _values: before + token + after
-        return lambda token, values: self.render({**values, "click_id": token})
+        first, rest = self.literals[0], tuple(zip(self.names, self.literals[1:], strict=True))
+
+        def expand(token: str, values: Mapping[str, str]) -> str:
+            url = first
+            for name, literal in rest:
+                if name == "click_id":
+                    url += token
+                elif value := values.get(name):
+                    url += encoded(value)
+                url += literal
+            return url
+
+        return expand
 
 
 def compile_template(url: str, known: frozenset[str] = MACROS) -> Template:
@@ -106,6 +123,33 @@ def compile_template(url: str, known: frozenset[str] = MACROS) -> Template:
     """
     _check_text(url)
     _check_place(url)
+    return _compile(url, known)
+
+
+def compile_params(text: str) -> Template:
+    """Check query parameters that are added to a deep link, `name=text&name=text`, and return
+    their template; raises MacroError like `compile_template`, and for names that hold macros."""
+    _check_text(text)
+    for pair in text.split("&"):
+        name, equals, _ = pair.partition("=")
+        if not equals or _PARAM.fullmatch(name) is None:
+            raise MacroError(f"{pair[:60]!r} is not like name={{macro}}")
+    if "#" in text:
+        raise MacroError("a fragment cannot stand among parameters")
+    return _compile(text)
+
+
+def macro_params(url: str) -> str:
+    """Return the parameters of a landing URL that hold macros, as `name=text&name=text`."""
+    query = url.partition("#")[0].partition("?")[2]
+    return "&".join(
+        pair
+        for pair in query.split("&")
+        if _BRACES.search(pair) and _PARAM.fullmatch(pair.partition("=")[0])
+    )
+
+
+def _compile(url: str, known: frozenset[str] = MACROS) -> Template:
     pieces = _BRACES.split(url)
     literals, names = tuple(pieces[::2]), tuple(pieces[1::2])
     for name in names:

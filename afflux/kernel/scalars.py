@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from ipaddress import ip_network
 
-from afflux.kernel.macros import MacroError, compile_template
+from afflux.kernel.macros import MacroError, compile_params, compile_template
 from afflux.kernel.money import digits
 from afflux.kernel.types import Millis
 
@@ -81,6 +82,32 @@ def host(text: str) -> str:
     if _HOST.fullmatch(text) is None:
         raise ValueError(f"{text[:60]!r} is not a host name such as shop.example")
     return text.lower()
+
+
+def host_pattern(text: str) -> str:
+    """Read a host name, or `*.shop.example` for all hosts below one."""
+    wild = text.startswith("*.")
+    if wild and "." not in text[2:]:
+        raise ValueError(f"{text[:60]!r} stands for too many hosts; name at least two labels")
+    return ("*." if wild else "") + host(text[2:] if wild else text)
+
+
+def url_params(text: str) -> str:
+    """Read query parameters with macros, such as `cid={click_id}&p={partner_id}`."""
+    try:
+        return compile_params(text).url
+    except MacroError as error:
+        raise ValueError(f"{error} (in {text[:120]!r})") from error
+
+
+def network(text: str) -> str:
+    """Read an address or a network of addresses in CIDR notation, IPv4 or IPv6."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: give a network such as 192.0.2.0/24, 2001:db8::/32 or one address"
+        ) from None
 
 
 def url(text: str) -> str:

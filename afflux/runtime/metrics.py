@@ -24,6 +24,9 @@ BATCH_SECONDS = Histogram(
 )
 PUBLISH_RETRIES = Counter("afflux_publish_retries", "Sends repeated after an error.", ["stage"])
 CLICKS = Counter("afflux_clicks", "Clicks the edge answered, by outcome.", ["outcome"])
+VIEWS = Counter(
+    "afflux_views", "Views the edge answered: counted, not_counted, unknown.", ["outcome"]
+)
 CLICKS_UNLOGGED = Counter(
     "afflux_clicks_unlogged", "Clicks redirected without a record, because the journal was full."
 )

@@ -1,198 +1,233 @@
-"""The hot path: a request for a link becomes a journal record and a redirect."""
+"""The hot path: a request for a link becomes a journal record and an answer."""
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
-from typing import Protocol
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from afflux.kernel.events import ClickOutcome
 from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
-from afflux.kernel.token import ClickToken, sign
-from afflux.kernel.types import Id16, Millis
-from services.tracking.domain.agents import is_prefetch, is_preview_agent
-from services.tracking.domain.clicks import (
-    AGENT_LIMIT,
-    NO_EXTRAS,
-    Extras,
-    read_extras,
-    read_visitor,
-    visitor_cookie,
+from afflux.kernel.token import Signer
+from services.tracking.click_records import Way, click_entry, view_entry
+from services.tracking.domain.addresses import Proxies
+from services.tracking.domain.agents import UNKNOWN, Classifier
+from services.tracking.domain.caps import ClickCounts, Mark
+from services.tracking.domain.clicks import visitor_cookie
+from services.tracking.domain.entries import Kind, encode
+from services.tracking.domain.extras import NO_EXTRAS, Extras, read_extras, read_pair
+from services.tracking.domain.geo import Locate
+from services.tracking.domain.opt_out import OptOut
+from services.tracking.domain.route import Route, Target
+from services.tracking.domain.routes import EMPTY, Routes
+from services.tracking.domain.targeting import Facts
+from services.tracking.user_agents import UserAgents
+from services.tracking.visitors import (
+    Headers,
+    Seen,
+    Visit,
+    Visitors,
 )
-from services.tracking.domain.entries import ClickEntry, encode
-from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split_referrer
-from services.tracking.domain.routes import EMPTY, Route, Routes
 
-_POOL = 4_080
-_ADDRESSES = 65_536
-_referrer = lru_cache(maxsize=8_192)(split_referrer)
-
-
-class Headers(Protocol):
-    """Request headers, names in lower case."""
-
-    def get(self, key: str, default: str | None = None) -> str | None:
-        """Return a header's value, or the default."""
-        ...
-
-
-class Visit(Struct, frozen=True):
-    """One request for a link."""
-
-    code: str
-    query: str
-    headers: Headers
-    client: str
-    is_head: bool
-    received_at: Millis
+__all__ = ["Answer", "ClickPath", "Headers", "Visit"]
+_NO_STORE = ("cache-control", "no-store")
+_TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
+_IMAGE = [("content-type", "image/gif"), _NO_STORE]
+_PIXEL = bytes.fromhex(
+    "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
+)
+"""A transparent GIF of one pixel."""
 
 
 class Answer(Struct, frozen=True):
-    """What to answer, and what to journal before (None: no link, nothing to journal)."""
+    """What to answer, and what to journal before (None: no link, nothing to journal).
 
-    location: str | None
-    cookie: str | None
+    `outcome` is a ClickOutcome; for a view `counted` or `not_counted`; `unknown` where there is no
+    link; `malformed` for what is no request for a link. `mark` goes into the journal's marks.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
     payload: bytes | None
-    outcome: ClickOutcome
+    outcome: str
+    kind: int = int(Kind.CLICK)
+    mark: Mark | None = None
 
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads."""
+        return self._header("location")
 
-class Seen(Struct, frozen=True):
-    """What was decided about a visit."""
+    @property
+    def cookie(self) -> str | None:
+        """The cookie that is set."""
+        return self._header("set-cookie")
 
-    click_id: Id16
-    visitor: bytes
-    is_new: bool
-    landing_id: int | None
-    outcome: ClickOutcome
+    def _header(self, wanted: str) -> str | None:
+        return next((value for name, value in self.headers if name == wanted), None)
 
 
 class ClickPath:
-    """Turns visits into answers. Holds keys, the routes, and caches; no I/O but randomness."""
+    """Turns visits into answers. Holds keys, the routes, counts and caches; no I/O but randomness.
+
+    One thread at a time may ask for answers; routes and the geo database may change meanwhile.
+    """
 
     def __init__(
-        self, secret: bytes, key_id: int, *, secure_cookie: bool, address_header: str = ""
+        self,
+        secret: bytes,
+        key_id: int,
+        *,
+        secure_cookie: bool,
+        proxies: Proxies | None = None,
+        opt_out: OptOut = OptOut.GPC,
+        classifier: Classifier | None = None,
+        counts: ClickCounts | None = None,
     ) -> None:
         self.routes: Routes = EMPTY
-        self._secret = secret
-        self._key_id = key_id
-        self._key = click_key(secret, key_id)
+        self.counts = counts or ClickCounts()
+        self._signer = Signer(key_id, click_key(secret, key_id))
         self._secure = secure_cookie
-        self._address_header = address_header
-        self._pool = b""
-        self._day = -1
-        self._day_key = b""
-        self._addresses: dict[str, tuple[str, bytes]] = {}
+        self._visitors = Visitors(secret, classifier or UserAgents(), opt_out, proxies or Proxies())
+
+    def locate_with(self, locate: Locate) -> None:
+        """Ask another geo database from now on."""
+        self._visitors.locate_with(locate)
+
+    def warm(self) -> None:
+        """Load what would hold up the first visitor: the patterns of user agents."""
+        self._visitors.warm()
 
     def answer(self, visit: Visit) -> Answer:
-        """Return the answer to a visit; pure but for fresh ids."""
+        """Return the answer to a click on a link's code; pure but for fresh ids and counts."""
         route = self.routes.by_code.get(visit.code)
+        return self._unknown() if route is None else self._click(visit, route)
+
+    def answer_pair(self, visit: Visit) -> Answer:
+        """Return the answer to a click that names offer and partner in its query."""
+        pair = read_pair(visit.query)
+        route = None if pair is None else self.routes.pairs.find(*pair)
+        return self._unknown() if route is None else self._click(visit, route)
+
+    def answer_view(self, visit: Visit) -> Answer:
+        """Return the answer to a view: always the image, also where the view does not count."""
+        route = self.routes.by_code.get(visit.code)
+        kind = int(Kind.IMPRESSION)
         if route is None:
-            return Answer(self.routes.fallback_url, None, None, ClickOutcome.REFUSED)
-        cookie = visit.headers.get("cookie")
-        known = None if cookie is None else read_visitor(cookie)
-        visitor = known or self._random(16)
-        click_id = ulid(visit.received_at, self._random(10))
-        outcome = self._outcome(visit, route)
+            return Answer(404, _IMAGE, _PIXEL, None, "unknown", kind)
+        seen = self._visitors.see(visit)
+        reason = route.reason or ("preview" if seen.is_preview else None)
+        view_id = ulid(visit.received_at, self._visitors.random(10))
+        kept = self._visitors.kept_agent(seen)
         extras = read_extras(visit.query) if visit.query else NO_EXTRAS
-        landing_id, location = None, self.routes.fallback_url
-        if route.reason is None:
-            target = route.target(visitor)
-            landing_id = target.landing_id
-            token = self._token(click_id, visitor, route)
-            location = target.expand(token, extras.values)
-        set_cookie = None
-        if known is None and outcome is not ClickOutcome.PREVIEW:
-            set_cookie = visitor_cookie(visitor, secure=self._secure)
-        seen = Seen(click_id, visitor, known is None, landing_id, outcome)
-        payload = encode(self._entry(visit, route, extras, seen))
-        return Answer(location, set_cookie, payload, outcome)
+        payload = encode(view_entry(visit, route, seen, kept, extras, view_id, reason))
+        headers = [*_IMAGE, *self._cookie(seen)]
+        outcome = "counted" if reason is None else "not_counted"
+        return Answer(200, headers, _PIXEL, payload, outcome, kind)
 
-    def _entry(self, visit: Visit, route: Route, extras: Extras, seen: Seen) -> ClickEntry:
-        prefix, hashed = self._address(visit)
-        header = visit.headers.get
-        referrer = header("referer")
-        host, path = (None, None) if referrer is None else _referrer(referrer[:1_000])
-        language = header("accept-language")
-        return ClickEntry(
-            seen.click_id,
-            seen.visitor,
-            seen.is_new,
-            route.link_id,
-            route.partner_id,
-            route.offer_id,
-            route.advertiser_id,
-            None,
-            seen.landing_id,
-            visit.received_at,
-            prefix,
-            hashed,
-            None,
-            None,
-            (header("user-agent") or "")[:AGENT_LIMIT],
-            None,
-            language.partition(",")[0].partition(";")[0][:35] if language else None,
-            host,
-            path,
-            extras.source,
-            extras.sub,
-            extras.ref_id,
-            None,
-            None,
-            _fetch_metadata(header("sec-fetch-site"), visit.headers),
-            seen.outcome,
-            route.reason,
-        )
+    def _unknown(self) -> Answer:
+        return _answer(self.routes.fallback_url, [], None, "unknown", None)
 
-    def _outcome(self, visit: Visit, route: Route) -> ClickOutcome:
-        if route.reason is not None:
-            return ClickOutcome.FALLBACK if self.routes.fallback_url else ClickOutcome.REFUSED
-        header = visit.headers.get
-        if (
-            visit.is_head
-            or is_preview_agent(header("user-agent") or "")
-            or is_prefetch(header("sec-purpose") or header("purpose"))
-        ):
-            return ClickOutcome.PREVIEW
-        return ClickOutcome.REDIRECTED
+    def _click(self, visit: Visit, route: Route) -> Answer:
+        seen = self._visitors.see(visit)
+        click_id = ulid(visit.received_at, self._visitors.random(10))
+        extras = read_extras(visit.query) if visit.query else NO_EXTRAS
+        way = self._way(visit, route, seen)
+        mark = self._count(visit, way, seen)
+        location: str | None = None
+        if way.target is not None:
+            token = self._signer.sign(click_id, seen.key, way.route.tail)
+            way, location = self._lead(visit, way, way.target, seen, extras, token)
+        kept = self._visitors.kept_agent(seen)
+        currency = self.routes.currency
+        payload = encode(click_entry(visit, way, seen, kept, extras, click_id, currency))
+        return _answer(location, self._cookie(seen), payload, way.outcome, mark)
 
-    def _token(self, click_id: Id16, visitor: bytes, route: Route) -> str:
-        token = ClickToken(
-            click_id,
-            Id16(visitor),
-            route.offer_id,
-            route.advertiser_id,
-            route.partner_id,
-            route.link_id,
-        )
-        return sign(token, self._key_id, self._key)
+    def _way(self, visit: Visit, route: Route, seen: Seen) -> Way:
+        """Decide where a visit goes: to the link's landing, or along its fallbacks."""
+        landed = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.REDIRECTED
+        reason = route.reason or self._refusal(visit, route, seen)
+        if reason is None:
+            return Way(route, route.target(seen.key), landed)
+        fallen = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.FALLBACK
+        for step in route.fallbacks:
+            if isinstance(step, Target):
+                return Way(route, step, fallen, reason)
+            if self._refusal(visit, step, seen) is None:
+                return Way(step, step.target(seen.key), fallen, reason)
+        refused = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.REFUSED
+        return Way(route, None, refused, reason)
 
-    def _address(self, visit: Visit) -> tuple[str, bytes]:
-        day = visit.received_at // DAY_MS
-        if day != self._day or len(self._addresses) > _ADDRESSES:
-            self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
-            self._addresses.clear()
-        address = visit.client.rpartition(":")[0]
-        if self._address_header:
-            forwarded = visit.headers.get(self._address_header)
-            if forwarded:
-                address = forwarded.rpartition(",")[2].strip()
-        parts = self._addresses.get(address)
-        if parts is None:
-            parts = self._addresses[address] = ip_parts(address, self._day_key)
-        return parts
-
-    def _random(self, size: int) -> bytes:
-        if len(self._pool) < size:
-            self._pool = os.urandom(_POOL)
-        taken, self._pool = self._pool[:size], self._pool[size:]
-        return taken
-
-
-def _fetch_metadata(site: str | None, headers: Headers) -> str | None:
-    if site is None:
+    def _refusal(self, visit: Visit, route: Route, seen: Seen) -> str | None:
+        """Return why an active route does not take a visit; previews are nobody's visits."""
+        if seen.is_preview:
+            return None
+        rules = route.rules
+        if rules is not None:
+            agent = self._visitors.agent(seen) if rules.needs_agent else UNKNOWN
+            facts = Facts(visit.received_at, seen.country, seen.language, agent)
+            reason = rules.refusal(facts)
+            if reason is not None:
+                return reason
+        if route.caps is not None and self.counts.reached(route.caps, visit.received_at):
+            return "click_cap_reached"
         return None
-    mode, dest = headers.get("sec-fetch-mode") or "", headers.get("sec-fetch-dest") or ""
-    return f"{site[:20]},{mode[:20]},{dest[:20]}"
+
+    def _count(self, visit: Visit, way: Way, seen: Seen) -> Mark | None:
+        """Count a click that an offer with caps takes."""
+        caps, target = way.route.caps, way.target
+        if caps is None or target is None or target.landing_id is None or seen.is_preview:
+            return None
+        return self.counts.take(caps, visit.received_at)
+
+    def _lead(
+        self, visit: Visit, way: Way, target: Target, seen: Seen, extras: Extras, token: str
+    ) -> tuple[Way, str]:
+        """Return the URL: the page asked for, if the link's own offer allows it, or the target."""
+        if extras.to is not None and way.reason is None:
+            deep = way.route.deep
+            if deep is not None:
+                values = self._values(deep.needs, visit, seen, extras)
+                location = deep.lead(extras.to, token, values)
+                if location is not None:
+                    return Way(way.route, None, way.outcome), location
+            way = Way(way.route, target, way.outcome, "deep_link_not_allowed")
+        return way, target.expand(token, self._values(target.needs, visit, seen, extras))
+
+    def _values(
+        self, needs: frozenset[str], visit: Visit, seen: Seen, extras: Extras
+    ) -> Mapping[str, str]:
+        """Return the values of macros: the partner's, and those that come up at the click."""
+        if not needs:
+            return extras.values
+        values = dict(extras.values)
+        if "timestamp" in needs:
+            values["timestamp"] = str(visit.received_at // 1_000)
+        if "random" in needs:
+            values["random"] = self._visitors.random(8).hex()
+        if "country" in needs and seen.country is not None:
+            values["country"] = seen.country
+        if "device" in needs:
+            device = self._visitors.agent(seen).device
+            values["device"] = "" if device == "unknown" else device
+        return values
+
+    def _cookie(self, seen: Seen) -> list[tuple[str, str]]:
+        if not seen.is_new or seen.opted_out is not None or seen.is_preview:
+            return []
+        return [("set-cookie", visitor_cookie(seen.key, secure=self._secure))]
+
+
+def _answer(
+    location: str | None,
+    cookie: list[tuple[str, str]],
+    payload: bytes | None,
+    outcome: str,
+    mark: Mark | None,
+) -> Answer:
+    if location is None:
+        return Answer(404, _TEXT, b"This link leads nowhere.\n", payload, outcome)
+    headers = [("location", location), _NO_STORE, *cookie]
+    return Answer(302, headers, b"", payload, outcome, mark=mark)

@@ -1,162 +1,198 @@
-"""The public port: a raw RSGI application."""
+"""The public port: links are answered on a path of their own, reports by the event loop."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections import Counter
+from functools import partial
 
-from afflux.kernel.events import ClickOutcome
 from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.clock import now_ms
 from afflux.runtime.log import get_logger
-from services.tracking.click_path import ClickPath, Headers, Visit
+from services.tracking.click_path import Answer, ClickPath
+from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
 from services.tracking.domain.entries import Kind
+from services.tracking.domain.limits import Gate
 from services.tracking.domain.refusal import Refusal
+from services.tracking.endpoints import Endpoints, Response, text_response
 from services.tracking.journal import Journal
-from services.tracking.reports import Reports
+from services.tracking.links import MAX_QUERY, answer_link, is_link
+from services.tracking.server import Arrival, Scope, Wire
 
 log = get_logger(__name__)
-MAX_POSTBACK = 64 << 10
-MAX_BATCH_BODY = 4 << 20
-_TEXT = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
-_JSON = [("content-type", "application/json"), ("cache-control", "no-store")]
-_NO_STORE = ("cache-control", "no-store")
-RETRY_AFTER_S = "5"
-_CLICK = int(Kind.CLICK)
-
-
-class Scope(Protocol):
-    """What RSGI says of a request."""
-
-    proto: str
-    method: str
-    path: str
-    query_string: str
-    client: str
-
-    @property
-    def headers(self) -> Headers:
-        """The request's headers."""
-        ...
-
-
-class Wire(Protocol):
-    """RSGI's way to read a body and to answer."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the body's chunks."""
-        ...
-
-    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
-        """Answer without a body."""
-        ...
-
-    def response_str(self, status: int, headers: list[tuple[str, str]], body: str) -> None:
-        """Answer with a text."""
-        ...
+_QUERY_TOO_LONG = text_response(414, f"the query has more than {MAX_QUERY} bytes")
+_NOT_FOUND = text_response(404, "There is nothing here.")
+_FAILED = text_response(500, "This should not have happened; it was logged.")
 
 
 class Edge:
     """Routes requests; nothing is answered before it is durable (law T1)."""
 
-    def __init__(self, clicks: ClickPath, reports: Reports, journal: Journal) -> None:
+    def __init__(
+        self,
+        clicks: ClickPath,
+        endpoints: Endpoints,
+        journal: Journal,
+        proxies: Proxies,
+        gate: Gate,
+        read_s: float,
+    ) -> None:
+        """`read_s` is how long a client gets for a body."""
         self._clicks = clicks
-        self._reports = reports
         self._journal = journal
-        outcomes = (*ClickOutcome, "unknown")
-        self._counters = {str(name): metrics.CLICKS.labels(name) for name in outcomes}
-        self._endpoints = {
-            ("GET", "/postback"): (reports.postback, MAX_POSTBACK),
-            ("POST", "/postback"): (reports.postback, MAX_POSTBACK),
-            ("POST", "/v1/conversions"): (reports.conversions, MAX_BATCH_BODY),
-            ("POST", "/v1/adjustments"): (reports.adjustments, MAX_BATCH_BODY),
-        }
-        self._paths = {path for _, path in self._endpoints}
+        self._proxies = proxies
+        self._gate = gate
+        self._read_s = read_s
+        self._endpoints = endpoints
+        self._paths = {path for _, path in endpoints}
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._counts: Counter[tuple[int, str]] = Counter()
 
-    async def __rsgi__(self, scope: Scope, wire: Wire) -> None:
-        """Answer one request."""
+    def take(self, arrival: Arrival) -> None:
+        """Take a request, in the server's thread: decide a click, hand on everything else."""
+        scope = arrival.scope
         path = scope.path
-        if not path.startswith("/c/"):
-            await self._report(scope, wire, path)
-            return
-        method = scope.method
-        if method not in ("GET", "HEAD"):
-            wire.response_str(405, [*_TEXT, ("allow", "GET, HEAD")], "use GET\n")
-            return
-        visit = Visit(
-            path[3:],
+        try:
+            if is_link(path):
+                self._link(scope, arrival.proto, path)
+            else:
+                self._loop.call_soon_threadsafe(self._start, arrival)
+        except Exception as error:
+            log.error("request_failed", path=path[:100], error=repr(error), exc_info=True)
+            _answer(arrival.proto, _FAILED)
+
+    def _link(self, scope: Scope, wire: Wire, path: str) -> None:
+        answer = answer_link(
+            self._clicks,
+            scope.method,
+            path,
             scope.query_string,
             scope.headers,
             scope.client,
-            method == "HEAD",
             Millis(time.time_ns() // 1_000_000),
         )
-        answer = self._clicks.answer(visit)
-        if answer.payload is not None:
-            if self._journal.full:
-                self._unlogged()
-            else:
-                group, index = self._journal.append(_CLICK, answer.payload)
-                if index >= await group.future:
-                    self._unlogged()
-        self._counters[answer.outcome if answer.payload else "unknown"].inc()
-        if answer.location is None:
-            wire.response_str(404, _TEXT, "This link leads nowhere.\n")
-        elif answer.cookie is None:
-            wire.response_empty(302, [("location", answer.location), _NO_STORE])
+        self._counts[answer.kind, answer.outcome] += 1
+        if answer.payload is None:
+            _answer_click(wire, answer)
+        elif self._journal.full:
+            self._unlogged()
+            _answer_click(wire, answer)
         else:
-            wire.response_empty(
-                302, [("location", answer.location), ("set-cookie", answer.cookie), _NO_STORE]
-            )
+            done = partial(self._kept, wire, answer)
+            self._journal.append(answer.kind, answer.payload, done, answer.mark)
+
+    def _kept(self, wire: Wire, answer: Answer, kept: bool) -> None:
+        """Answer a click, in the journal's thread; without room it is answered all the same."""
+        if not kept:
+            self._unlogged()
+        _answer_click(wire, answer)
 
     def _unlogged(self) -> None:
         self._journal.count_unlogged()
         metrics.CLICKS_UNLOGGED.inc()
 
-    async def _report(self, scope: Scope, wire: Wire, path: str) -> None:
-        endpoint = self._endpoints.get((scope.method, path))
+    def publish_counts(self) -> None:
+        """Add what was counted since the last call to the metrics: a counter's lock costs a click
+        more than its parsing."""
+        for kind, outcome in list(self._counts):
+            metric = metrics.CLICKS if kind == Kind.CLICK else metrics.VIEWS
+            metric.labels(outcome).inc(self._counts.pop((kind, outcome), 0))
+
+    def _start(self, arrival: Arrival) -> None:
+        task = self._loop.create_task(self._serve(arrival.scope, arrival.proto))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, scope: Scope, wire: Wire) -> None:
+        route = self._route(scope.path)
+        try:
+            response = await self._respond(scope, wire, route)
+        except Exception as error:
+            log.error("request_failed", path=scope.path[:100], error=repr(error), exc_info=True)
+            response = _FAILED
+        if route in self._paths:
+            metrics.REPORTS.labels(route, response.result or str(response.status)).inc()
+        _answer(wire, response)
+
+    def _route(self, path: str) -> str:
+        """Return the path of the table that stands for a request's."""
+        folder = path[: path.rfind("/") + 1]
+        return folder if path not in self._paths and folder in self._paths else path
+
+    async def _respond(self, scope: Scope, wire: Wire, route: str) -> Response:
+        endpoint = self._endpoints.get((scope.method, route))
         if endpoint is None:
-            status = 405 if path in self._paths else 404
-            wire.response_str(status, _TEXT, "There is nothing here.\n")
-            return
-        handle, limit = endpoint
-        body = await _read_body(scope, wire, limit)
-        headers = scope.headers
+            if route not in self._paths:
+                return _NOT_FOUND
+            allowed = ", ".join(method for method, known in self._endpoints if known == route)
+            return text_response(405, f"use {allowed}", ("allow", allowed))
+        address = self._address(scope)
+        body: bytes | Refusal | None = self._gate.request(address, now_ms())
+        if body is None and len(scope.query_string) > MAX_QUERY:
+            body = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
         if body is None:
-            refusal = Refusal("body_too_large", f"at most {limit} bytes are allowed")
-            status, answer = refusal.status, refusal.as_answer()
-        else:
-            request = Request(
-                scope.method,
-                path,
-                scope.query_string,
-                body,
-                headers.get("content-type"),
-                headers.get,
-                now_ms(),
-            )
-            status, answer = await handle(request)
-        metrics.REPORTS.labels(path, str(answer.get("reason") or answer.get("status"))).inc()
-        extra = [("retry-after", RETRY_AFTER_S)] if status == 503 else []
-        wire.response_str(status, [*_JSON, *extra], json.dumps(answer))
+            body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
+        request = _request(scope, b"" if isinstance(body, Refusal) else body, address)
+        if isinstance(body, Refusal):
+            return await endpoint.refuse(request, body)
+        return await endpoint.handle(request)
+
+    def _address(self, scope: Scope) -> str:
+        forwarded = scope.headers.get(self._proxies.header) if self._proxies.header else None
+        return self._proxies.client(scope.client, forwarded)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for the reports that are being answered."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=timeout_s)
 
 
-async def _read_body(scope: Scope, wire: Wire, limit: int) -> bytes | None:
-    """Return the body, or None as soon as it is over the limit."""
-    if scope.method == "GET":
+def _request(scope: Scope, body: bytes, address: str) -> Request:
+    headers = scope.headers
+    return Request(
+        scope.method,
+        scope.path,
+        scope.query_string,
+        body,
+        headers.get("content-type"),
+        headers.get,
+        now_ms(),
+        address,
+    )
+
+
+def _answer(wire: Wire, response: Response) -> None:
+    wire.response_bytes(response.status, response.headers, response.body)
+
+
+def _answer_click(wire: Wire, answer: Answer) -> None:
+    if answer.body:
+        wire.response_bytes(answer.status, answer.headers, answer.body)
+    else:
+        wire.response_empty(answer.status, answer.headers)
+
+
+async def _read_body(scope: Scope, wire: Wire, limit: int, read_s: float) -> bytes | Refusal:
+    """Return the body, or why it is not read to its end."""
+    if scope.method in ("GET", "HEAD"):
         return b""
+    too_large = Refusal("body_too_large", f"at most {limit} bytes are allowed")
     declared = scope.headers.get("content-length") or "0"
-    if not declared.isdigit() or int(declared) > limit:
-        return None
+    if not (declared.isascii() and declared.isdigit()) or int(declared) > limit:
+        return too_large
     chunks: list[bytes] = []
     size = 0
-    async for chunk in wire:
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            return None
+    try:
+        async with asyncio.timeout(read_s):
+            async for chunk in wire:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    return too_large
+    except TimeoutError:
+        return Refusal("body_too_slow", f"the body did not come within {read_s:g} s")
     return b"".join(chunks)

@@ -1,17 +1,17 @@
 """The edge process: journal, index, catalogue and Granian, started and stopped in order.
 
-Granian runs inside our event loop: a request's coroutine and the journal's share it, and one
-kill ends all of it. More cores mean more edges, each with its own AFFLUX_EDGE_ID.
+Granian runs inside our process beside the event loop and the journal's thread, and one kill ends
+all of it. More cores mean more edges, each with its own AFFLUX_EDGE_ID.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from granian.constants import HTTPModes, Interfaces, TaskImpl
 from granian.server.embed import Server
 
 from afflux.kernel.ids import ulid
@@ -24,20 +24,34 @@ from afflux.runtime.process import Runnable, run_workers
 from afflux.runtime.settings import Settings
 from services.tracking.catalog_feed import CatalogFeed
 from services.tracking.click_path import ClickPath
+from services.tracking.domain.addresses import Proxies, parse_networks
 from services.tracking.domain.authentication import Authenticator
+from services.tracking.domain.caps import MARK as CAP_MARK
+from services.tracking.domain.limits import MINUTE_NS, Gate, Limit, Rates
 from services.tracking.domain.nonces import Nonces
+from services.tracking.domain.opt_out import OptOut
 from services.tracking.domain.privacy import customer_secret
 from services.tracking.domain.routes import Routes
 from services.tracking.edge import Edge
+from services.tracking.endpoints import endpoints
+from services.tracking.geo import GeoDatabases
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
-from services.tracking.reports import Reports, Site
+from services.tracking.keeping import Keeper, Site
+from services.tracking.preset_file import load_presets
+from services.tracking.reports import Reports
+from services.tracking.server import make_server, serve_with
 
 log = get_logger(__name__)
 _LEAVE_S = 5.0
+_COUNT_S = 0.5
 _SWITCH_S = 0.0005
 """Python's default lets the journal's thread wait 5 ms for its turn after each sync."""
+
+_GC = (50_000, 20, 100)
+"""Clicks wait in the queue as small objects without cycles: looking for cycles among them every 700
+objects, as Python does by default, took a twelfth of the core."""
 
 
 class EdgeWorker:
@@ -50,12 +64,17 @@ class EdgeWorker:
         self._secret = settings.secret.get_secret_value().encode()
         key_ids = [int(text) for text in settings.click_key_ids.split(",")]
         self._click_keys = {key_id: click_key(self._secret, key_id) for key_id in key_ids}
+        self._proxies = Proxies(
+            parse_networks(settings.edge_trusted_proxies), settings.edge_address_header
+        )
         self._clicks = ClickPath(
             self._secret,
             key_ids[0],
             secure_cookie=settings.edge_url.startswith("https:"),
-            address_header=settings.edge_address_header.lower(),
+            proxies=self._proxies,
+            opt_out=OptOut(settings.edge_opt_out),
         )
+        self._geo = GeoDatabases(settings.geo_db, self._clicks.locate_with)
         self._journal: Journal | None = None
         self._feed: CatalogFeed | None = None
         self._server: Server | None = None
@@ -66,6 +85,9 @@ class EdgeWorker:
         store = Store(settings.journal, settings.journal_segment_bytes)
         index = ReportIndex(settings.home / "index" / settings.edge_id)
         replayed = await asyncio.to_thread(index.catch_up, settings.journal)
+        self._clicks.counts.restore(index.marks(CAP_MARK))
+        await asyncio.to_thread(self._clicks.warm)
+        await asyncio.to_thread(self._geo.refresh)
         journal = self._journal = Journal(store, settings.journal_limit_bytes, index.add)
         log.info("journal_open", replayed=replayed, **journal.tally)
         writing = asyncio.create_task(journal.run())
@@ -74,6 +96,7 @@ class EdgeWorker:
         )
         feed.load_cache()
         following = asyncio.create_task(feed.run(stop))
+        locating = asyncio.create_task(self._geo.run(stop))
         serving = asyncio.create_task(self._serve(journal, index, feed, stop))
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -84,13 +107,13 @@ class EdgeWorker:
             stop.set()
             await self._leave(serving)
             journal.close()
-            await asyncio.wait([writing, following], timeout=_LEAVE_S)
-            for task in (writing, following, serving):
+            await asyncio.wait([writing, following, locating], timeout=_LEAVE_S)
+            for task in (writing, following, serving, locating):
                 if not task.done():
                     task.cancel()
             journal.release()
             index.close()
-        for task in (writing, following, serving):
+        for task in (writing, following, serving, locating):
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
@@ -110,6 +133,7 @@ class EdgeWorker:
             "journal_full": journal.full,
             "links": len(self._clicks.routes.by_code),
             "catalog_revision": self._clicks.routes.revision,
+            "geo": self._geo.status,
         }
 
     def _publish(self, routes: Routes) -> None:
@@ -131,24 +155,44 @@ class EdgeWorker:
             routes=lambda: self._clicks.routes,
         )
         authenticator = Authenticator(self._secret, Nonces())
-        reports = Reports(site, authenticator, journal, index)
-        self._server = server = Server(
-            Edge(self._clicks, reports, journal),
-            address=self._settings.edge_host,
-            port=self._settings.edge_port,
-            interface=Interfaces.RSGI,
-            task_impl=TaskImpl.asyncio,
-            http=HTTPModes.http1,
-            websockets=False,
-            backlog=1024,
-            log_enabled=False,
+        settings = self._settings
+        gate = Gate(_rates(settings))
+        keeper = Keeper(site, journal, index)
+        reports = Reports(site, authenticator, gate, keeper, load_presets())
+        table = endpoints(reports)
+        edge = Edge(self._clicks, table, journal, self._proxies, gate, settings.edge_read_s)
+        server = self._server = make_server(
+            settings.edge_host,
+            settings.edge_port,
+            connections=settings.edge_connections,
+            read_s=settings.edge_read_s,
         )
-        await server.serve()
+        counting = asyncio.create_task(_every(_COUNT_S, edge.publish_counts))
+        try:
+            await serve_with(server, edge.take)
+        finally:
+            counting.cancel()
+            await edge.drain(_LEAVE_S)
+            edge.publish_counts()
 
     async def _leave(self, serving: asyncio.Task[None]) -> None:
         if self._server is not None:
             self._server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait([serving], timeout=_LEAVE_S)
+
+
+async def _every(seconds: float, call: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        call()
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        advertiser=Limit.of(settings.edge_advertiser_rate, settings.edge_advertiser_burst),
+        address=Limit.of(settings.edge_address_rate, settings.edge_address_burst),
+        failure=Limit.of(settings.edge_failure_rate, settings.edge_failure_burst, MINUTE_NS),
+    )
 
 
 def _fresh_id() -> Id16:
@@ -163,4 +207,6 @@ def build(settings: Settings) -> Sequence[Runnable]:
 def main(settings: Settings) -> None:
     """Run an edge until SIGTERM."""
     sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()
+    gc.set_threshold(*_GC)
     run_workers([build], settings, f"edge {settings.edge_id}")

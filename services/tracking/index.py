@@ -81,6 +81,10 @@ class ReportIndex:
         self.add([mark for mark in marks.items() if self._rocks.get(mark[0]) is None])
         return len(marks)
 
+    def marks(self, prefix: bytes) -> list[Mark]:
+        """Return all marks whose key begins with `prefix`."""
+        return list(self._rocks.scan(prefix))
+
     def close(self) -> None:
         """Flush and close."""
         self._rocks.close()

@@ -151,7 +151,7 @@ class Shipper:
         entry = decode(record.payload)
         agent = UNKNOWN
         if isinstance(entry, (ClickEntry, ImpressionEntry)):
-            agent = self._classifier.classify(entry.user_agent)
+            agent = self._classifier.classify(entry.user_agent, entry.hints)
         event = to_event(
             entry, record.position, self._settings.edge_id, self._settings.tenant_id, agent
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from services.tracking.domain.agents import UNKNOWN, Agent
+from services.tracking.domain.agents import UNKNOWN, Agent, refine
 
 _CACHE = 50_000
 _DESKTOP = frozenset(("Windows", "Mac OS X", "Linux", "Ubuntu", "Fedora", "Chrome OS", "FreeBSD"))
@@ -17,7 +17,13 @@ class UserAgents:
     """Classifies user agents; satisfies `domain.agents.Classifier`."""
 
     def __init__(self, cache: int = _CACHE) -> None:
-        self.classify = lru_cache(maxsize=cache)(_classify)
+        plain = lru_cache(maxsize=cache)(_classify)
+
+        @lru_cache(maxsize=cache)
+        def classify(user_agent: str, hints: str | None = None) -> Agent:
+            return refine(plain(user_agent), hints)
+
+        self.classify = classify
 
 
 def _classify(user_agent: str) -> Agent:

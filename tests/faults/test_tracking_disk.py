@@ -29,11 +29,9 @@ async def write(folder: Path, payloads: Sequence[bytes], *, limit: int = 1 << 30
     kept: list[bytes] = []
     for start in range(0, len(payloads), 7):
         part = payloads[start : start + 7]
-        places = [journal.append(Kind.CLICK, payload, (payload, b"")) for payload in part]
-        durable = await places[0][0].future
-        kept += [
-            payload for payload, (_, index) in zip(part, places, strict=True) if index < durable
-        ]
+        places = [journal.keep(Kind.CLICK, payload, (payload, b"")) for payload in part]
+        durable = await asyncio.gather(*places)
+        kept += [payload for payload, found in zip(part, durable, strict=True) if found]
     journal.close()
     await running
     journal.release()
@@ -104,8 +102,7 @@ async def test_T2_over_its_limit_the_journal_is_full_until_segments_go(tmp_path:
     journal = Journal(store, 20_000, lambda marks: None)
     running = asyncio.create_task(journal.run())
     while not journal.full:
-        group, _ = journal.append(Kind.CLICK, b"x" * 500)
-        await group.future
+        await journal.keep(Kind.CLICK, b"x" * 500)
     for path in segments(tmp_path)[:-1]:
         path.unlink()
     for _ in range(100):

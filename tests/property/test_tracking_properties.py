@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from afflux.kernel.events import Conversion
 from afflux.kernel.macros import compile_template
-from services.tracking.domain.clicks import read_extras, read_visitor
+from services.tracking.domain.clicks import read_visitor
 from services.tracking.domain.conversions import build_conversion
 from services.tracking.domain.entries import Kind
+from services.tracking.domain.extras import read_extras
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params
 from services.tracking.domain.signature import compute, matches, message, redact

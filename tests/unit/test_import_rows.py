@@ -47,7 +47,7 @@ csv: {decimal_comma: true}
 
 
 class Nobody:
-    def classify(self, user_agent: str) -> Agent:
+    def classify(self, user_agent: str, hints: str | None = None) -> Agent:
         return UNKNOWN
 
 

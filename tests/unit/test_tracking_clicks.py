@@ -13,8 +13,9 @@ from afflux.kernel.token import verify
 from afflux.kernel.types import Millis
 from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.agents import UNKNOWN
-from services.tracking.domain.clicks import read_extras, read_visitor, visitor_cookie
+from services.tracking.domain.clicks import read_visitor, visitor_cookie
 from services.tracking.domain.entries import decode, to_event
+from services.tracking.domain.extras import read_extras
 from services.tracking.domain.privacy import ip_day_key, ip_parts, split_referrer
 from services.tracking.domain.routes import routes_now
 from tests.tracking_samples import CLICK_KEYS, ENTITIES, NOW, SALE, SECRET, catalog

@@ -15,9 +15,11 @@ from afflux.kernel.catalog.entities import (
     FxRate,
     Link,
     Offer,
+    OfferGroup,
     Partner,
 )
 from afflux.kernel.catalog.fields import BY_KIND
+from afflux.kernel.catalog.targeting_fields import targeting_problems
 from afflux.kernel.catalog.view import Catalog
 from afflux.kernel.document import Problems, unknown
 from afflux.kernel.types import Millis
@@ -71,6 +73,15 @@ def references(entity: Entity) -> Iterator[Reference]:
     match entity:
         case Offer():
             yield Reference("advertiser", Advertiser.kind, str(entity.advertiser_id))
+            if entity.group is not None:
+                yield Reference("group", OfferGroup.kind, entity.group)
+            if entity.fallback_offer_id is not None:
+                yield Reference("fallback_offer", Offer.kind, str(entity.fallback_offer_id))
+            for partner_id in (*entity.targeting.partners, *entity.targeting.not_partners):
+                yield Reference("targeting", Partner.kind, str(partner_id))
+        case OfferGroup():
+            if entity.fallback_offer_id is not None:
+                yield Reference("fallback_offer", Offer.kind, str(entity.fallback_offer_id))
         case Link():
             yield Reference("partner", Partner.kind, str(entity.partner_id))
             yield Reference("offer", Offer.kind, str(entity.offer_id))
@@ -78,12 +89,16 @@ def references(entity: Entity) -> Iterator[Reference]:
             for offer_id in sorted({o for each in entity.postbacks for o in each.offers}):
                 yield Reference("postbacks", Offer.kind, str(offer_id))
         case CommissionRule():
-            if entity.partner_id is not None:
-                yield Reference("partner", Partner.kind, str(entity.partner_id))
-            if entity.offer_id is not None:
-                yield Reference("offer", Offer.kind, str(entity.offer_id))
+            yield from _rule_references(entity)
         case _:
             return
+
+
+def _rule_references(rule: CommissionRule) -> Iterator[Reference]:
+    if rule.partner_id is not None:
+        yield Reference("partner", Partner.kind, str(rule.partner_id))
+    if rule.offer_id is not None:
+        yield Reference("offer", Offer.kind, str(rule.offer_id))
 
 
 def _check_repeats(declaration: Declaration, problems: Problems) -> None:
@@ -113,6 +128,7 @@ def _own_problems(declared: Declared) -> Iterator[str]:
         yield f"base and quote are both {entity.base}"
     if isinstance(entity, Offer):
         yield from _offer_problems(entity)
+        yield from targeting_problems(entity)
     if isinstance(entity, Partner) and len(entity.postbacks) > MAX_POSTBACKS:
         yield f"a partner has at most {MAX_POSTBACKS} postbacks, not {len(entity.postbacks)}"
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
+from afflux.kernel.catalog.targeting import ClickCap, Targeting
 from afflux.kernel.money import Money
 from afflux.kernel.postback import PostbackEvent, PostbackMethod
 
@@ -57,7 +58,12 @@ class Network(Entity, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A merchant. Key material derives from the master secret: here stand only its names."""
+    """A merchant. Key material derives from the master secret: here stand only its names.
+
+    `old_token_generations` are those still taken beside the current one. `report_networks` are
+    the only ones reports may come from (CIDR; empty: from everywhere). `report_rate` and
+    `report_burst` replace the edge's own limits for this advertiser's reports.
+    """
 
     kind: ClassVar[str] = "advertiser"
 
@@ -68,6 +74,11 @@ class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key_ids: list[str] = field(default_factory=lambda: ["k1"])
     token_generation: int = 1
     allow_token: bool = True
+    old_token_generations: list[int] = []
+    report_networks: list[str] = []
+    report_rate: int | None = None
+    report_burst: int | None = None
+    allow_pixel: bool = False
 
 
 class Postback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,6 +158,20 @@ class Landing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weight: int = 1
 
 
+class OfferGroup(Entity, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Offers that share a fallback."""
+
+    kind: ClassVar[str] = "offer_group"
+
+    id: str
+    fallback_offer_id: int | None = None
+    fallback_url: str | None = None
+
+    @property
+    def entity_id(self) -> str:
+        return self.id
+
+
 class FraudAction(StrEnum):
     """What a fraud rule of an offer asks for. `pass` notes the reason only."""
 
@@ -156,7 +181,11 @@ class FraudAction(StrEnum):
 
 
 class Offer(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an advertiser asks partners to promote."""
+    """What an advertiser asks partners to promote.
+
+    `time_zone` (default: the network's) is the one of its schedule and caps. `deep_link_params` are
+    added to the query of a deep link, such as `cid={click_id}`.
+    """
 
     kind: ClassVar[str] = "offer"
 
@@ -174,6 +203,13 @@ class Offer(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_short_ctit: FraudAction = FraudAction.HOLD
     on_repeated_click: FraudAction = FraudAction.PASS
     on_bot_click: FraudAction = FraudAction.REJECT
+    group: str | None = None
+    time_zone: str | None = None
+    targeting: Targeting = Targeting()
+    click_caps: list[ClickCap] = []
+    fallback_offer_id: int | None = None
+    fallback_url: str | None = None
+    deep_link_params: str | None = None
 
     def goal(self, name: str) -> Goal | None:
         """Return the goal of that name."""
@@ -195,7 +231,7 @@ class Offer(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Link(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A partner's way into an offer: `/c/CODE`."""
+    """A partner's way into an offer: `/c/CODE`; `creative_id` is what it shows, by default."""
 
     kind: ClassVar[str] = "link"
 
@@ -203,6 +239,7 @@ class Link(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
     partner_id: int
     offer_id: int
     status: State = State.ACTIVE
+    creative_id: int | None = None
 
 
 class CommissionRule(Entity, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -248,5 +285,15 @@ class FxRate(Entity, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 ENTITY_TYPES: dict[str, type[Entity]] = {
-    kind.kind: kind for kind in (Network, Advertiser, Partner, Offer, Link, CommissionRule, FxRate)
+    kind.kind: kind
+    for kind in (
+        Network,
+        Advertiser,
+        Partner,
+        OfferGroup,
+        Offer,
+        Link,
+        CommissionRule,
+        FxRate,
+    )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec import UNSET, Struct
@@ -21,16 +21,17 @@ from afflux.kernel.catalog.entities import (
     Link,
     Network,
     Offer,
+    OfferGroup,
     Partner,
-    Postback,
     State,
     Terms,
 )
+from afflux.kernel.catalog.postback_fields import postback_fields
+from afflux.kernel.catalog.targeting_fields import targeting_fields
 from afflux.kernel.document import (
     BAD,
     Field,
     Node,
-    Parse,
     Problems,
     Text,
     build,
@@ -40,7 +41,6 @@ from afflux.kernel.document import (
     scalar,
 )
 from afflux.kernel.money import major, parse_amount
-from afflux.kernel.postback import PostbackEvent, PostbackMethod, postback_url
 
 _id = scalar(scalars.number_id)
 _label = scalar(scalars.label)
@@ -112,17 +112,12 @@ def terms_text(terms: object) -> object:
     return " + ".join(parts)
 
 
-def _list_of(
-    kind: type[Struct], fields: Mapping[str, Field], *, at_least: int, required: bool = True
-) -> Field:
-    item: Parse = record(kind, fields)
-    show_items: Callable[[object], object] = lambda values: (  # noqa: E731
-        [show(value, fields) for value in values if isinstance(value, Struct)]
-        if isinstance(values, list)
-        else values
-    )
-    attribute = f"{kind.__name__.lower()}s"
-    return Field(attribute, listing(item, at_least=at_least), show_items, required)
+def _list_of(kind: type[Struct], fields: Mapping[str, Field], *, at_least: int) -> Field:
+    def show_items(values: object) -> object:
+        return [show(value, fields) for value in values] if isinstance(values, list) else values
+
+    items = listing(record(kind, fields), at_least=at_least)
+    return Field(f"{kind.__name__.lower()}s", items, show_items, required=True)
 
 
 _duration_field = partial(Field, parse=_duration, show=scalars.duration_text)
@@ -143,17 +138,29 @@ _LANDING = {
     "url": Field("url", scalar(scalars.url), required=True),
     "weight": Field("weight", scalar(scalars.whole(0, 1_000_000))),
 }
-_POSTBACK = {
-    "url": Field("url", scalar(postback_url), required=True),
-    "events": Field(
-        "events", listing(scalar(scalars.choice(PostbackEvent)), at_least=1), required=True
-    ),
-    "goals": Field("goals", listing(_name)),
-    "offers": Field("offers", listing(_id)),
-    "method": Field("method", scalar(scalars.choice(PostbackMethod))),
-    "sign": Field("sign", scalar(scalars.flag)),
-}
 _action = scalar(scalars.choice(FraudAction))
+_FALLBACKS = {
+    "fallback_offer": Field("fallback_offer_id", _id),
+    "fallback_url": Field("fallback_url", scalar(scalars.url)),
+}
+
+
+def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
+    """Return what a file would declare for this value: what is not the default, in file order."""
+    defaults = {
+        each.name: _default(each.default, each.default_factory)
+        for each in struct_fields(type(value))
+    }
+    shown: dict[str, object] = {}
+    for name, field in fields.items():
+        raw = getattr(value, field.attribute)
+        if field.required or raw != defaults[field.attribute]:
+            shown[name] = field.show(raw)
+    return shown
+
+
+def _default(value: object, factory: object) -> object:
+    return factory() if callable(factory) else (UNSET if value is UNSET else value)
 
 
 class Shape(Struct, frozen=True):
@@ -185,10 +192,17 @@ SHAPES: tuple[Shape, ...] = (
             "name": Field("name", _label, required=True),
             "currency": Field("currency", _currency),
             "status": _state,
-            "hosts": Field("hosts", listing(scalar(scalars.host))),
+            "hosts": Field("hosts", listing(scalar(scalars.host_pattern))),
             "key_ids": Field("key_ids", listing(scalar(scalars.key_id))),
             "token_generation": Field("token_generation", scalar(scalars.whole(1, 10**9))),
             "allow_token": Field("allow_token", scalar(scalars.flag)),
+            "old_token_generations": Field(
+                "old_token_generations", listing(scalar(scalars.whole(1, 10**9)))
+            ),
+            "report_networks": Field("report_networks", listing(scalar(scalars.network))),
+            "report_rate": Field("report_rate", scalar(scalars.whole(1, 10**6))),
+            "report_burst": Field("report_burst", scalar(scalars.whole(1_000, 10**8))),
+            "allow_pixel": Field("allow_pixel", scalar(scalars.flag)),
         },
         "advertiser",
     ),
@@ -201,10 +215,15 @@ SHAPES: tuple[Shape, ...] = (
             "status": _state,
             "group": Field("group", _name),
             "currency": Field("currency", _currency),
-            "postbacks": _list_of(Postback, _POSTBACK, at_least=0, required=False),
-            "postback_key": Field("postback_key", scalar(scalars.key_id)),
+            **postback_fields(show),
         },
         "partner",
+    ),
+    Shape(
+        "offer_groups",
+        OfferGroup,
+        {"id": Field("id", _name, required=True), **_FALLBACKS},
+        "offer group",
     ),
     Shape(
         "offers",
@@ -224,6 +243,11 @@ SHAPES: tuple[Shape, ...] = (
             "on_short_ctit": Field("on_short_ctit", _action),
             "on_repeated_click": Field("on_repeated_click", _action),
             "on_bot_click": Field("on_bot_click", _action),
+            "group": Field("group", _name),
+            "time_zone": Field("time_zone", scalar(str)),
+            **targeting_fields(show),
+            **_FALLBACKS,
+            "deep_link_params": Field("deep_link_params", scalar(scalars.url_params)),
         },
         "offer",
     ),
@@ -236,6 +260,7 @@ SHAPES: tuple[Shape, ...] = (
             "partner": Field("partner_id", _id, required=True),
             "offer": Field("offer_id", _id, required=True),
             "status": _state,
+            "creative": Field("creative_id", _id),
         },
         "link",
     ),
@@ -268,24 +293,6 @@ SHAPES: tuple[Shape, ...] = (
 BY_KIND: dict[str, Shape] = {shape.kind.kind: shape for shape in SHAPES}
 
 
-def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
-    """Return what a file would declare for this value: what is not the default, in file order."""
-    defaults = {
-        each.name: _default(each.default, each.default_factory)
-        for each in struct_fields(type(value))
-    }
-    shown: dict[str, object] = {}
-    for name, field in fields.items():
-        raw = getattr(value, field.attribute)
-        if field.required or raw != defaults[field.attribute]:
-            shown[name] = field.show(raw)
-    return shown
-
-
 def show_entity(entity: Entity) -> dict[str, object]:
     """Return what a file would declare for this entity."""
     return show(entity, BY_KIND[entity.kind].fields)
-
-
-def _default(value: object, factory: object) -> object:
-    return factory() if callable(factory) else (UNSET if value is UNSET else value)

@@ -1,53 +1,18 @@
-"""From a request for a link to a click entry and a destination."""
+"""The visitor's cookie, and clicks that come from elsewhere."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
 from afflux.kernel.events import Click, ClickOutcome
 from afflux.kernel.macros import SUBS
 from afflux.kernel.types import Id16, Millis
+from services.tracking.domain.extras import TEXT_LIMIT
 from services.tracking.domain.refusal import Refusal
 
-TEXT_LIMIT = 255
 AGENT_LIMIT = 512
 COOKIE = "afflux_v"
 _MARK = COOKIE + "="
-NO_SUBS: list[str] = []
-
-
-class Extras(Struct, frozen=True):
-    """What a partner adds to a link: sub1..sub10, source, ref_id."""
-
-    values: Mapping[str, str]
-    sub: list[str]
-    source: str | None
-    ref_id: str | None
-
-
-NO_EXTRAS = Extras({}, NO_SUBS, None, None)
-_KNOWN = frozenset((*SUBS, "source", "ref_id"))
-
-
-def read_extras(query: str) -> Extras:
-    """Return the partner's parameters; too long ones are cut, others ignored: a click is never
-    refused for them. Subs keep their place: sub2 without sub1 is the second of the list."""
-    values: dict[str, str] = {}
-    for pair in query.split("&", 40)[:40]:
-        name, _, value = pair.partition("=")
-        if name in _KNOWN and value:
-            text = value if value.isalnum() else unquote_plus(value).replace("\x00", "")
-            text = text[:TEXT_LIMIT]
-            if text:
-                values[name] = text
-    if not values:
-        return NO_EXTRAS
-    used = max((number for number, name in enumerate(SUBS, 1) if name in values), default=0)
-    sub = [values.get(name, "") for name in SUBS[:used]]
-    return Extras(values, sub, values.get("source"), values.get("ref_id"))
 
 
 def read_visitor(cookie: str | None) -> bytes | None:
@@ -58,18 +23,24 @@ def read_visitor(cookie: str | None) -> bytes | None:
     if start < 0:
         return None
     start += len(_MARK)
-    text = cookie[start : start + 33].partition(";")[0]
+    end = start + 32
+    if cookie[end : end + 1] not in ("", ";"):
+        return None
     try:
-        key = bytes.fromhex(text)
+        key = bytes.fromhex(cookie[start:end])
     except ValueError:
         return None
-    return key if len(key) == 16 and len(text) == 32 else None
+    return key if len(key) == 16 else None
 
 
 def visitor_cookie(key: bytes, *, secure: bool) -> str:
-    """Return the Set-Cookie value: first party, 400 days, unreadable for scripts."""
-    flag = "; Secure" if secure else ""
-    return f"{_MARK}{key.hex()}; Path=/; Max-Age=34560000; HttpOnly; SameSite=Lax{flag}"
+    """Return the Set-Cookie value: 400 days, unreadable for scripts.
+
+    With `secure` (HTTPS) it is SameSite=None, so that a view on a partner's page and the click that
+    follows are one visitor's where the browser allows that; else SameSite=Lax.
+    """
+    flag = "None; Secure" if secure else "Lax"
+    return f"{_MARK}{key.hex()}; Path=/; Max-Age=34560000; HttpOnly; SameSite={flag}"
 
 
 class ImportedClick(Struct, frozen=True, kw_only=True):

@@ -2,10 +2,9 @@
 
 from services.tracking.journal.counts import journal_counts
 from services.tracking.journal.reader import JournalDamaged, JournalReader, StoredRecord
-from services.tracking.journal.writer import Group, Journal
+from services.tracking.journal.writer import Journal
 
 __all__ = [
-    "Group",
     "Journal",
     "JournalDamaged",
     "JournalReader",

@@ -60,6 +60,11 @@ def unpack_header(data: bytes) -> Header | None:
     return Header(sequence, first, created, tuple(rest[:KINDS]), rest[KINDS])
 
 
+def frame(kind: int, payload: bytes) -> bytes:
+    """Return a record as it stands in a segment."""
+    return FRAME.pack(len(payload), crc32(payload, kind), kind) + payload
+
+
 def segment_path(folder: Path, sequence: int) -> Path:
     """Return the file of a segment."""
     return folder / f"{sequence:012d}{_SUFFIX}"

@@ -1,70 +1,67 @@
-"""Group commit: many requests, one fdatasync, one future (law T1)."""
+"""Group commit: many requests, one fdatasync, one thread that answers them all (law T1).
+
+Requests come from the server's thread and from the event loop. They put records into a queue and go
+on; the journal's own thread takes all there are, makes them durable together, and only then tells
+each of them. Nothing on the way of a click waits for a lock or for the loop.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from zlib import crc32
 
 from afflux.runtime.log import get_logger
 from services.tracking.domain.entries import Kind
-from services.tracking.journal.segment import FRAME
+from services.tracking.journal.segment import frame
 from services.tracking.journal.store import Store
 
 log = get_logger(__name__)
-GROUP_S = 0.003
+GROUP_S = 0.005
 """From one sync to the next, at least: what comes in between shares the next one."""
 SEGMENT_AGE_S = 30.0
 _HOUSEKEEPING_S = 0.5
 _FULL_S = 0.25
+_LEAVE_S = 5.0
 
 Mark = tuple[bytes, bytes]
 Marks = Callable[[Sequence[Mark]], None]
-
-
-class Group:
-    """Records that become durable together.
-
-    `future` gives how many of them were kept: all, or fewer when the disk was full. A record is
-    kept if its index is below that.
-    """
-
-    __slots__ = ("frames", "future", "kinds", "marks")
-
-    def __init__(self, future: asyncio.Future[int]) -> None:
-        self.future = future
-        self.frames: list[bytes] = []
-        self.kinds: list[int] = []
-        self.marks: list[tuple[int, Mark]] = []
+Done = Callable[[bool], None]
+Kept = asyncio.Future[bool]
+Waiting = tuple[int, bytes, Mark | None, Done | Kept]
 
 
 class Journal:
-    """The journal of one edge, for one event loop.
+    """The journal of one edge; its loop is the one that makes it.
 
-    `marks` receives, in the writing thread, what appended records ask to be remembered, once they
-    are durable and before their future resolves.
+    `marks` receives, in the journal's thread, what appended records ask to be remembered, once they
+    are durable and before anybody is told.
     """
 
     def __init__(self, store: Store, limit_bytes: int, marks: Marks) -> None:
         self._store = store
         self._limit = limit_bytes
         self._marks = marks
-        self._thread = ThreadPoolExecutor(1, "journal")
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
-        self._group = Group(self._loop.create_future())
+        self._queue: deque[Waiting] = deque()
+        self._wake = threading.Event()
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._used = store.used_bytes()
         self._no_room_until = 0.0
+        self._unlogged = threading.Lock()
         self._closing = False
+        self._thread.start()
 
     @property
     def full(self) -> bool:
         """Whether reports must be refused (law T2)."""
-        return self._used >= self._limit or time.monotonic() < self._no_room_until
+        return self._used >= self._limit or (
+            self._no_room_until > 0 and time.monotonic() < self._no_room_until
+        )
 
     @property
     def crowded(self) -> bool:
@@ -79,7 +76,7 @@ class Journal:
     @property
     def pending(self) -> int:
         """Records that wait for the next sync."""
-        return len(self._group.frames)
+        return len(self._queue)
 
     @property
     def tally(self) -> dict[str, int]:
@@ -87,75 +84,105 @@ class Journal:
         counts = {kind.name.lower(): self._store.tally.counts[kind] for kind in Kind}
         return {**counts, "unlogged": self._store.tally.unlogged}
 
-    def append(self, kind: int, payload: bytes, mark: Mark | None = None) -> tuple[Group, int]:
-        """Add a record; return its group and its index there. Durable once `group.future` says."""
-        group = self._group
-        index = len(group.frames)
-        if index == 0:
+    def append(self, kind: int, payload: bytes, done: Done, mark: Mark | None = None) -> None:
+        """Add a record; `done` is called in the journal's thread with whether it was kept, after
+        its `mark` was handed on.
+
+        May be called from any thread. `done` must not block.
+        """
+        self._queue.append((kind, payload, mark, done))
+        if not self._wake.is_set():
             self._wake.set()
-        group.frames.append(FRAME.pack(len(payload), crc32(payload, kind), kind) + payload)
-        group.kinds.append(kind)
-        if mark is not None:
-            group.marks.append((index, mark))
-        return group, index
+
+    def keep(self, kind: int, payload: bytes, mark: Mark | None = None) -> Kept:
+        """Add a record; return a future of the loop with whether it was kept: durable, or, where
+        the disk had no room, without a trace."""
+        kept: Kept = self._loop.create_future()
+        self._queue.append((kind, payload, mark, kept))
+        if not self._wake.is_set():
+            self._wake.set()
+        return kept
 
     def count_unlogged(self) -> None:
-        """Count a click that was redirected without a record."""
-        self._store.tally.unlogged += 1
+        """Count a click that was redirected without a record; from any thread."""
+        with self._unlogged:
+            self._store.tally.unlogged += 1
 
     async def run(self) -> None:
-        """Write groups until `close` was called and all is written."""
-        last = 0.0
-        tended = self._loop.time()
-        while not (self._closing and not self._group.frames):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _HOUSEKEEPING_S)
-            early = last + GROUP_S - self._loop.time()
-            if early > 0:
-                await asyncio.sleep(early)
-            last = self._loop.time()
-            self._wake.clear()
-            if self._group.frames:
-                await self._commit()
-            if last - tended >= _HOUSEKEEPING_S:
-                tended = last
-                self._used = await self._loop.run_in_executor(self._thread, self._tend)
+        """Wait until `close` was called and all is written."""
+        await self._ended.wait()
 
     def close(self) -> None:
-        """Ask `run` to write what is there and return; nothing may be appended after."""
+        """Ask the thread to write what is there and to end; nothing may be appended after."""
         self._closing = True
         self._wake.set()
 
     def release(self) -> None:
         """Close the files, after `run` has returned."""
-        self._thread.submit(self._store.remember).result()
-        self._thread.shutdown()
+        self._thread.join(_LEAVE_S)
+        self._store.remember()
         self._store.close()
 
-    async def _commit(self) -> None:
-        group, self._group = self._group, Group(self._loop.create_future())
-        kept = await self._loop.run_in_executor(self._thread, self._write, group)
-        if kept < len(group.frames):
-            self._no_room_until = time.monotonic() + _FULL_S
-            log.error("journal_no_room", kept=kept, lost=len(group.frames) - kept)
-        self._used += sum(map(len, group.frames[:kept]))
-        group.future.set_result(kept)
-
-    def _write(self, group: Group) -> int:
+    def _run(self) -> None:
         try:
-            kept = self._store.write(group.frames, group.kinds)
-            marks = [mark for index, mark in group.marks if index < kept]
-            if marks:
-                self._marks(marks)
+            self._commit_groups()
         except BaseException as error:  # noqa: BLE001 - nobody may be answered after this
             log.critical("journal_write_failed", error=repr(error))
             os._exit(70)
-        return kept
+        self._loop.call_soon_threadsafe(self._ended.set)
 
-    def _tend(self) -> int:
+    def _commit_groups(self) -> None:
+        tended = time.monotonic()
+        while not (self._closing and not self._queue):
+            self._wake.wait(_HOUSEKEEPING_S)
+            self._wake.clear()
+            started = time.monotonic()
+            if self._queue:
+                self._commit()
+            if started - tended >= _HOUSEKEEPING_S:
+                tended = started
+                self._tend()
+            early = started + GROUP_S - time.monotonic()
+            if early > 0 and not self._closing:
+                time.sleep(early)
+
+    def _commit(self) -> None:
+        queue = self._queue
+        group = [queue.popleft() for _ in range(len(queue))]
+        frames = [frame(kind, payload) for kind, payload, _, _ in group]
+        kept = self._store.write(frames, [one[0] for one in group])
+        marks = [one[2] for one in group[:kept] if one[2] is not None]
+        if marks:
+            self._marks(marks)
+        if kept < len(group):
+            self._no_room_until = time.monotonic() + _FULL_S
+            log.error("journal_no_room", kept=kept, lost=len(group) - kept)
+        self._used += sum(map(len, frames[:kept]))
+        self._tell(group, kept)
+
+    def _tell(self, group: Sequence[Waiting], kept: int) -> None:
+        futures: list[tuple[Kept, bool]] = []
+        for index, (_, _, _, done) in enumerate(group):
+            if isinstance(done, asyncio.Future):
+                futures.append((done, index < kept))
+                continue
+            try:
+                done(index < kept)
+            except Exception as error:
+                log.error("answer_failed", error=repr(error), exc_info=True)
+        if futures:
+            self._loop.call_soon_threadsafe(_resolve, futures)
+
+    def _tend(self) -> None:
         try:
             if self._store.is_due(SEGMENT_AGE_S):
                 self._store.rotate()
         except OSError as error:
             log.warning("journal_rotation_failed", error=repr(error))
-        return self._store.used_bytes()
+        self._used = self._store.used_bytes()
+
+
+def _resolve(futures: Sequence[tuple[Kept, bool]]) -> None:
+    for future, kept in futures:
+        if not future.done():
+            future.set_result(kept)

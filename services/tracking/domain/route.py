@@ -1,0 +1,62 @@
+"""One link, prepared for clicks: everything that can be known before a visit is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from afflux.kernel.macros import AT_THE_CLICK, Template
+from services.tracking.domain.caps import Caps
+from services.tracking.domain.deep_links import DeepLinks
+from services.tracking.domain.targeting import Rules
+
+Expander = Callable[[str, Mapping[str, str]], str]
+NOTHING: frozenset[str] = frozenset()
+
+
+class Target(Struct, frozen=True):
+    """A URL to lead to: a landing (`upto` is the running sum of weights), or a fallback (without
+    landing). `expand` takes the click id and the values of macros; `needs` are those of the
+    `AT_THE_CLICK` macros that stand in the URL."""
+
+    landing_id: int | None
+    upto: int
+    expand: Expander
+    needs: frozenset[str] = NOTHING
+
+
+class Route(Struct, frozen=True):
+    """Where a link leads, or, with a reason, why it leads nowhere; `tail` ends its click ids.
+
+    `rules`, `caps` and `deep` are None where the offer has none, so that it costs a click nothing.
+    `fallbacks` are tried in order when the visit is refused: a route is another offer, a target a
+    URL.
+    """
+
+    link_id: int
+    partner_id: int
+    offer_id: int
+    advertiser_id: int
+    targets: tuple[Target, ...]
+    total: int
+    reason: str | None
+    tail: bytes
+    creative_id: int | None = None
+    rules: Rules | None = None
+    caps: Caps | None = None
+    deep: DeepLinks | None = None
+    fallbacks: tuple[Target | Route, ...] = ()
+
+    def target(self, visitor_key: bytes) -> Target:
+        """Return the landing of a visitor, by weight: the same visitor gets the same one."""
+        if len(self.targets) == 1:
+            return self.targets[0]
+        spread = int.from_bytes(visitor_key[:8], "big") + self.offer_id * 0x9E3779B97F4A7C15
+        point = (spread & 0xFFFFFFFFFFFFFFFF) * self.total >> 64
+        return next(target for target in self.targets if point < target.upto)
+
+
+def make_target(landing_id: int | None, upto: int, template: Template) -> Target:
+    """Return the target of a template whose fixed macros were put in."""
+    return Target(landing_id, upto, template.expander(), AT_THE_CLICK.intersection(template.names))

@@ -1,0 +1,178 @@
+"""What a request says of its visitor: key, address, country, agent, wishes."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Protocol
+
+from msgspec import Struct
+
+from afflux.kernel.types import Millis
+from services.tracking.domain.addresses import Proxies
+from services.tracking.domain.agents import (
+    Agent,
+    Classifier,
+    class_only,
+    hints_text,
+    is_prefetch,
+    is_preview_agent,
+)
+from services.tracking.domain.clicks import AGENT_LIMIT, read_visitor
+from services.tracking.domain.geo import Locate, nowhere
+from services.tracking.domain.opt_out import OptOut, signal
+from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split_referrer
+
+_POOL = 4_080
+_ADDRESSES = 65_536
+_language = lru_cache(maxsize=4_096)(
+    lambda text: text.partition(",")[0].partition(";")[0].strip()[:35]
+)
+_referrer = lru_cache(maxsize=8_192)(split_referrer)
+Place = tuple[str, bytes, str | None, int | None]
+
+
+class Headers(Protocol):
+    """Request headers, names in lower case."""
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """Return a header's value, or the default."""
+        ...
+
+
+class Visit(Struct, frozen=True):
+    """One request for a link."""
+
+    code: str
+    query: str
+    headers: Headers
+    client: str
+    is_head: bool
+    received_at: Millis
+
+
+class Seen(Struct, frozen=True):
+    """A visitor as this request shows it.
+
+    `opted_out` names the signal of one that wants not to be followed: it is nobody we know, its key
+    is fresh, and there is no hash of its address.
+    """
+
+    key: bytes
+    is_new: bool
+    opted_out: str | None
+    is_preview: bool
+    ip_prefix: str
+    ip_hash: bytes
+    country: str | None
+    asn: int | None
+    user_agent: str
+    hints: str | None
+    language: str | None
+
+
+class Visitors:
+    """Reads visitors out of requests. Holds keys and caches; no I/O but randomness."""
+
+    def __init__(
+        self, secret: bytes, classifier: Classifier, opt_out: OptOut, proxies: Proxies
+    ) -> None:
+        self._secret = secret
+        self._classifier = classifier
+        self._opt_out = opt_out
+        self._proxies = proxies
+        self._locate: Locate = nowhere
+        self._pool = b""
+        self._pool_at = 0
+        self._day = -1
+        self._day_key = b""
+        self._places: dict[str, Place] = {}
+
+    def locate_with(self, locate: Locate) -> None:
+        """Ask another database from now on; from any thread."""
+        self._locate = locate
+        self._places = {}
+
+    def see(self, visit: Visit) -> Seen:
+        """Return who makes a request."""
+        header = visit.headers.get
+        opted_out = signal(self._opt_out, header)
+        cookie = None if opted_out else header("cookie")
+        known = None if cookie is None else read_visitor(cookie)
+        prefix, hashed, country, asn = self._place(visit)
+        user_agent = (header("user-agent") or "")[:AGENT_LIMIT]
+        mobile = header("sec-ch-ua-mobile")
+        language = header("accept-language")
+        return Seen(
+            known or self.random(16),
+            known is None,
+            opted_out,
+            visit.is_head
+            or is_preview_agent(user_agent)
+            or is_prefetch(header("sec-purpose") or header("purpose")),
+            prefix,
+            b"" if opted_out else hashed,
+            country,
+            asn,
+            user_agent,
+            None
+            if mobile is None
+            else hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua")),
+            _language(language) if language else None,
+        )
+
+    def warm(self) -> None:
+        """Load the patterns of user agents, which takes a third of a second."""
+        self._classifier.classify("Mozilla/5.0")
+
+    def agent(self, seen: Seen) -> Agent:
+        """Return device, system and browser; cached: finding out takes up to 1 ms."""
+        return self._classifier.classify(seen.user_agent, seen.hints)
+
+    def kept_agent(self, seen: Seen) -> tuple[str, str | None]:
+        """Return user agent and hints to keep: after an opt-out the kind of device only."""
+        if seen.opted_out is None:
+            return seen.user_agent, seen.hints
+        return "", class_only(self.agent(seen).device)
+
+    def random(self, size: int) -> bytes:
+        """Return random bytes, out of a pool."""
+        start = self._pool_at
+        if start + size > len(self._pool):
+            self._pool, start = os.urandom(_POOL), 0
+        self._pool_at = start + size
+        return self._pool[start : start + size]
+
+    def _place(self, visit: Visit) -> Place:
+        day = visit.received_at // DAY_MS
+        if day != self._day or len(self._places) > _ADDRESSES:
+            self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
+            self._places = {}
+        places = self._places
+        header = self._proxies.header
+        if header:
+            address = self._proxies.client(visit.client, visit.headers.get(header))
+        else:
+            address = visit.client.rpartition(":")[0]
+        place = places.get(address)
+        if place is None:
+            place = (*ip_parts(address, self._day_key), *self._locate(address.strip("[]")))
+            places[address] = place
+        return place
+
+
+def referrer_of(headers: Headers) -> tuple[str | None, str | None]:
+    """Return host and path of the page a visitor came from."""
+    referrer = headers.get("referer")
+    return (None, None) if referrer is None else _referrer(referrer[:1_000])
+
+
+def fetch_metadata(headers: Headers, opted_out: str | None) -> str | None:
+    """Return what the browser says of its request, `site,mode,dest`, and `;gpc` or `;dnt` where
+    that signal was followed."""
+    site = headers.get("sec-fetch-site")
+    mark = "" if opted_out is None else f";{opted_out}"
+    if site is None:
+        return mark or None
+    mode, dest = headers.get("sec-fetch-mode") or "", headers.get("sec-fetch-dest") or ""
+    return f"{site[:20]},{mode[:20]},{dest[:20]}{mark}"
