@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
+from threading import Thread
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -26,10 +28,37 @@ class AddressRefused(OSError):
 
 
 async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """Return the addresses the system's resolver gives."""
+    """Return the addresses the system's resolver gives.
+
+    Each look-up has a thread of its own that nobody waits for in the end: in the shared few, names
+    whose servers are silent would keep the others waiting, and the process from leaving.
+    """
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    future: asyncio.Future[list[str]] = loop.create_future()
+
+    def settle(addresses: list[str], error: OSError | None) -> None:
+        if future.done():
+            return  # it took too long
+        if error is None:
+            future.set_result(addresses)
+        else:
+            future.set_exception(error)
+
+    def resolve() -> None:
+        addresses: list[str] = []
+        failed: OSError | None = None
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        except OSError as error:
+            failed = error
+        except UnicodeError as error:
+            failed = OSError(f"{host[:60]!r} is not a name: {error}")
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, addresses, failed)
+
+    Thread(target=resolve, name="resolve", daemon=True).start()
+    return await future
 
 
 class CheckedResolver(AbstractResolver):

@@ -127,6 +127,12 @@ async def test_the_system_resolver_gives_addresses_and_the_checked_one_judges_th
     assert {one["host"] for one in found} <= {"127.0.0.1", "::1"} and found
 
 
+async def test_names_that_are_none_have_no_address() -> None:
+    for host in ("nowhere.invalid", "a" * 70 + ".example", "a..b"):
+        answer = await call(f"http://{host}/")
+        assert answer.reason in {"name_unresolved", "address_refused"}, answer
+
+
 async def test_a_redirect_is_followed_within_bounds() -> None:
     async def hop(request: web.Request) -> web.StreamResponse:
         left = int(request.query.get("left", "0"))
