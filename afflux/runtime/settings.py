@@ -122,6 +122,19 @@ class Settings(BaseSettings):
     retention_rejection_days: int = Field(
         365, ge=0, description="days ClickHouse keeps refused requests and dead letters as sent"
     )
+    notify_allow_networks: str = Field(
+        "", description="networks (CIDR, comma separated) postbacks may go to besides public ones"
+    )
+    notify_settle_ms: int = Field(
+        1_000, description="how long a conversion rests before its partner is told"
+    )
+    notify_backoff_ms: int = Field(5_000, description="wait after the first failed postback")
+    notify_give_up_s: int = Field(86_400, description="how long a postback is tried")
+    notify_timeout_s: float = Field(10.0, description="bound on one postback, redirects included")
+    notify_concurrency: int = Field(64, description="postbacks under way at once")
+    notify_per_endpoint: int = Field(4, description="of them, to one host of one partner")
+    notify_per_host: int = Field(16, description="of them, to one host")
+    notify_log_days: int = Field(90, description="how long ended postbacks are kept in the log")
 
     @property
     def journal(self) -> Path:

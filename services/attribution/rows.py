@@ -2,7 +2,7 @@
 
 | key | value |
 |---|---|
-| `j` visitor 16, click ulid 16, `c` | a click: instants, offset, ids; its time is inside the ulid |
+| `j` visitor 16, click ulid 16, `c` | a click: instants, offset, ids, then maybe its tags |
 | `j` visitor 16, click ulid 16, `f` | the notes of that click |
 | `c` visitor 16, conversion key 16 | a conversion that can still change, with its last decision |
 | `k` conversion key 16 | body hash of the first report under this key, for ever |
@@ -21,7 +21,7 @@ from msgspec import Struct
 from afflux.kernel.events import Conversion
 from afflux.kernel.ids import ulid
 from afflux.kernel.types import Millis
-from services.attribution.domain.journey import Note, Seen
+from services.attribution.domain.journey import NO_TAGS, Note, Seen, Tags
 from services.attribution.domain.parking import Progress
 
 FAMILY = 17
@@ -63,6 +63,9 @@ class Meta(Struct, frozen=True, array_like=True):
     conversions_log: Millis = Millis(0)
 
 
+_TAGS = b"\x00"
+"""Behind the reason code, which never holds one: rows of before there were tags end there."""
+_tags = msgspec.msgpack.Decoder(Tags)
 _notes = msgspec.msgpack.Decoder(tuple[Note, ...])
 _open = msgspec.msgpack.Decoder(Open)
 _meta = msgspec.msgpack.Decoder(Meta)
@@ -138,15 +141,26 @@ def pack_click(seen: Seen) -> bytes:
             seen.advertiser_id,
         )
         + (seen.no_touch or "").encode()
+        + (b"" if seen.tags == NO_TAGS else _TAGS + encode(seen.tags))
     )
 
 
 def unpack_click(click_id: bytes, row: bytes) -> Seen:
     """Return a click from its row."""
     occurred, recorded, logged, offset, partner, offer, link, advertiser = _CLICK.unpack_from(row)
-    no_touch = row[_CLICK.size :].decode() or None
+    reason, tagged, tags = row[_CLICK.size :].partition(_TAGS)
     return Seen(
-        click_id, occurred, recorded, logged, offset, partner, offer, link, advertiser, no_touch
+        click_id,
+        occurred,
+        recorded,
+        logged,
+        offset,
+        partner,
+        offer,
+        link,
+        advertiser,
+        reason.decode() or None,
+        _tags.decode(tags) if tagged else NO_TAGS,
     )
 
 

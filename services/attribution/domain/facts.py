@@ -5,7 +5,7 @@ from __future__ import annotations
 from afflux.kernel.events import Click, ClickFlag, ClickOutcome, FlagAction
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
-from services.attribution.domain.journey import Note, Seen
+from services.attribution.domain.journey import Note, Seen, Tags
 
 _NO_TOUCH = frozenset((ClickOutcome.REFUSED, ClickOutcome.PREVIEW))
 
@@ -26,7 +26,13 @@ def seen_of(click: Click, offset: int, log_time: Millis) -> Seen:
         link_id=click.link_id,
         advertiser_id=click.advertiser_id,
         no_touch=no_touch,
+        tags=_tags(click),
     )
+
+
+def _tags(click: Click) -> Tags:
+    device = None if click.device == "unknown" else click.device
+    return Tags(click.ref_id, click.source, tuple(click.sub), click.country, device)
 
 
 def notes_of(flag: ClickFlag, late_at: Millis) -> list[Note]:
