@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from afflux.kernel.catalog import Entity
 from afflux.kernel.events import Adjustment, CatalogChange, Click, Conversion, Event, Rejection
 from afflux.kernel.keys import postback_token
 from afflux.runtime.codec import Codec
@@ -22,6 +23,13 @@ from afflux.runtime.supervise.stack import Stack
 from tests.tracking_samples import SECRET, changes
 
 ENV = {"AFFLUX_SECRET": SECRET.decode()}
+UNLIMITED = {
+    **ENV,
+    "AFFLUX_EDGE_ADVERTISER_RATE": "0",
+    "AFFLUX_EDGE_ADDRESS_RATE": "0",
+    "AFFLUX_EDGE_FAILURE_RATE": "0",
+}
+"""For tests that are refused more often than a client may be."""
 TOKEN = postback_token(SECRET, 7, 1)
 TOPICS = (Click.topic, Conversion.topic, Adjustment.topic, Rejection.topic)
 CLIENT = Path(__file__).with_name("tracking_client.py")
@@ -40,6 +48,19 @@ def status(stack: Stack, name: str) -> dict[str, object]:
     code, body = fetch(stack.admin_port(name), "/status")
     parts: dict[str, dict[str, object]] = json.loads(body)["parts"] if code == 200 else {}
     return parts.get(name) or next(iter(parts.values()), {})
+
+
+def publish_entities(stack: Stack, entities: Sequence[Entity], links: int) -> None:
+    """Put a catalogue into Kafka and wait until the edge knows its links."""
+
+    async def publish() -> None:
+        publisher = Publisher(stack.settings, Codec.load(), "test")
+        await publisher.start()
+        await publisher.publish(changes(entities))
+        await publisher.stop()
+
+    asyncio.run(publish())
+    until(lambda: status(stack, "edge").get("links") == links, "the edge knows the links")
 
 
 def publish_catalog(

@@ -59,3 +59,32 @@ SHIP_SKIPPED = Counter(
 CUT_JOURNEYS = Counter(
     "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
 )
+ERASED_ROWS = Counter(
+    "afflux_erased_rows",
+    "Rows of erased visitors deleted in ClickHouse, by topic; of conversions: blanked.",
+    ["topic"],
+)
+ERASED_VISITORS = Gauge(
+    "afflux_erased_visitors", "Erased visitors that a stage knows of and refuses.", ["stage"]
+)
+ERASURES_PENDING = Gauge(
+    "afflux_erasures_pending",
+    "Erasures of which a stage still has to delete its state, over its partitions.",
+    ["stage"],
+)
+POSTBACKS = Counter(
+    "afflux_postbacks", "Postbacks to partners that ended, by how (delivered, parked).", ["result"]
+)
+POSTBACK_ATTEMPTS = Counter(
+    "afflux_postback_attempts", "Attempts to call a partner, by what they came to.", ["result"]
+)
+POSTBACK_SECONDS = Histogram(
+    "afflux_postback_seconds",
+    "Time of one attempt to call a partner.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+POSTBACKS_WAITING = Gauge("afflux_postbacks_waiting", "Postbacks that are not ended.")
+POSTBACKS_PARKED = Gauge("afflux_postbacks_parked", "Postbacks that wait for a person.")
+POSTBACK_OLDEST_SECONDS = Gauge(
+    "afflux_postback_oldest_seconds", "Age of the oldest postback that is not ended."
+)

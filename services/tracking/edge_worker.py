@@ -28,17 +28,21 @@ from services.tracking.click_path import ClickPath
 from services.tracking.domain.addresses import Proxies, parse_networks
 from services.tracking.domain.authentication import Authenticator
 from services.tracking.domain.caps import MARK as CAP_MARK
+from services.tracking.domain.limits import MINUTE_NS, Gate, Limit, Rates
 from services.tracking.domain.nonces import Nonces
 from services.tracking.domain.opt_out import OptOut
 from services.tracking.domain.privacy import customer_secret
 from services.tracking.domain.routes import Routes
 from services.tracking.edge import Edge
 from services.tracking.endpoints import endpoints
+from services.tracking.erasure_feed import ErasureFeed
 from services.tracking.geo import GeoDatabases
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
-from services.tracking.reports import Reports, Site
+from services.tracking.keeping import Keeper, Site
+from services.tracking.preset_file import load_presets
+from services.tracking.reports import Reports
 from services.tracking.server import make_server, serve_with
 
 log = get_logger(__name__)
@@ -72,6 +76,10 @@ class EdgeWorker:
             proxies=self._proxies,
             opt_out=OptOut(settings.edge_opt_out),
         )
+        self._erasures = ErasureFeed(
+            settings, settings.home / "cache" / f"erasures-{settings.edge_id}.bin"
+        )
+        self._clicks.forget(self._erasures.keys)
         self._geo = GeoDatabases(settings.geo_db, self._clicks.locate_with)
         self._journal: Journal | None = None
         self._feed: CatalogFeed | None = None
@@ -94,7 +102,8 @@ class EdgeWorker:
             settings, settings.home / "cache" / f"catalog-{settings.edge_id}.json", self._publish
         )
         feed.load_cache()
-        following = asyncio.create_task(feed.run(stop))
+        self._erasures.load_cache()
+        following = asyncio.create_task(self._follow(feed, stop))
         locating = asyncio.create_task(self._geo.run(stop))
         serving = asyncio.create_task(self._serve(journal, index, feed, stop))
         stopping = asyncio.create_task(stop.wait())
@@ -128,9 +137,13 @@ class EdgeWorker:
             "journal_bytes": journal.used_bytes,
             "journal_full": journal.full,
             "links": len(self._clicks.routes.by_code),
+            "erased_visitors": len(self._erasures.keys),
             "catalog_revision": self._clicks.routes.revision,
             "geo": self._geo.status,
         }
+
+    async def _follow(self, feed: CatalogFeed, stop: asyncio.Event) -> None:
+        await asyncio.gather(feed.run(stop), self._erasures.run(stop))
 
     def _publish(self, routes: Routes) -> None:
         self._clicks.routes = routes
@@ -149,12 +162,15 @@ class EdgeWorker:
             customer_secret=customer_secret(self._secret),
             fresh_id=_fresh_id,
             routes=lambda: self._clicks.routes,
+            erased=self._erasures.keys,
         )
         authenticator = Authenticator(self._secret, Nonces())
-        reports = Reports(site, authenticator, journal, index)
         settings = self._settings
+        gate = Gate(_rates(settings))
+        keeper = Keeper(site, journal, index)
+        reports = Reports(site, authenticator, gate, keeper, load_presets())
         table = endpoints(reports)
-        edge = Edge(self._clicks, table, journal, self._proxies, settings.edge_read_s)
+        edge = Edge(self._clicks, table, journal, self._proxies, gate, settings.edge_read_s)
         server = self._server = make_server(
             settings.edge_host,
             settings.edge_port,
@@ -179,6 +195,14 @@ async def _every(seconds: float, call: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         call()
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        advertiser=Limit.of(settings.edge_advertiser_rate, settings.edge_advertiser_burst),
+        address=Limit.of(settings.edge_address_rate, settings.edge_address_burst),
+        failure=Limit.of(settings.edge_failure_rate, settings.edge_failure_burst, MINUTE_NS),
+    )
 
 
 def _show(journal: Journal) -> None:

@@ -88,6 +88,7 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         status=states,
         hosts=st.lists(st.sampled_from(["a.example", "b.example"]), max_size=2),
         allow_token=st.booleans(),
+        allow_pixel=st.booleans(),
     ),
     st.builds(Partner, id=ids, name=names, group=st.none() | words, currency=currencies),
     offers,
