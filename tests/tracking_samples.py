@@ -31,7 +31,7 @@ SECRET = b"a-secret-for-tests-of-32-bytes-or-more"
 NOW = Millis(1_790_000_000_000)
 SINCE_EVER = Millis(0)
 CLICK_KEYS = {1: click_key(SECRET, 1)}
-ADVERTISER = Advertiser(id=7, name="Shop", currency="EUR", key_ids=["k1", "k2"])
+ADVERTISER = Advertiser(id=7, name="Shop", currency="EUR", key_ids=["k1", "k2"], allow_pixel=True)
 STRICT = Advertiser(id=8, name="Strict", currency="JPY", allow_token=False)
 SALE = Goal(name="sale", revenue=Terms(percent="10"))
 LEAD = Goal(
@@ -108,7 +108,9 @@ def catalog(entities: Sequence[Entity] = ENTITIES) -> Catalog:
 
 
 def context(
-    advertiser: Advertiser = ADVERTISER, channel: Channel = Channel.POSTBACK
+    advertiser: Advertiser = ADVERTISER,
+    channel: Channel = Channel.POSTBACK,
+    first_received_at: Millis | None = None,
 ) -> ReportContext:
     """Return the context of a report that came in at NOW."""
     return ReportContext(
@@ -120,4 +122,5 @@ def context(
         customer_secret=customer_secret(SECRET),
         find_offer={70: OFFER, 71: SPLIT, 72: PAUSED}.get,
         edge_id="edge-t",
+        first_received_at=first_received_at,
     )

@@ -28,6 +28,7 @@ COMMANDS = {
     "ledger": "afflux.cli.ledger:app",
     "verify": "afflux.cli.verify:verify",
     "dlq": "afflux.cli.dlq:app",
+    "rejections": "afflux.cli.rejections:app",
 }
 
 

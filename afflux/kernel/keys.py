@@ -25,6 +25,11 @@ def postback_key(secret: bytes, advertiser_id: int, key_id: str) -> bytes:
     return urlsafe_b64encode(derive_key(secret, "postback", advertiser_id, key_id)).rstrip(b"=")
 
 
+def network_key(secret: bytes, advertiser_id: int) -> bytes:
+    """Return the key with which the network itself signs reports on an advertiser's behalf."""
+    return urlsafe_b64encode(derive_key(secret, "network", advertiser_id)).rstrip(b"=")
+
+
 def postback_token(secret: bytes, advertiser_id: int, generation: int) -> str:
     """Return the secret token of one advertiser's postbacks."""
     raw = derive_key(secret, "token", advertiser_id, generation)[:24]

@@ -43,6 +43,7 @@ MAX_URL = 2_000
 """Longest template in characters."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\"<>\\^`|]")
 _PARAM = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
 _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$")
@@ -50,7 +51,7 @@ _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$|^\
 
 def encoded(value: str) -> str:
     """Return a value as it stands in a URL."""
-    if value.isalnum() and value.isascii():
+    if _PLAIN(value) is not None:
         return value
     return quote(value, safe="", errors="replace")
 

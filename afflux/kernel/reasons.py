@@ -74,6 +74,14 @@ REASONS: dict[str, Sentence] = {
         "The timestamp is more than 300 s from now.", "Отметка времени дальше 300 с от текущего."
     ),
     "nonce_used": Sentence("The nonce was used before.", "Это одноразовое число уже применялось."),
+    "address_not_allowed": Sentence(
+        "Reports of this advertiser may not come from this address.",
+        "С этого адреса отчёты рекламодателя не принимаются.",
+    ),
+    "rate_limited": Sentence(
+        "Too many requests; send again after the time in Retry-After.",
+        "Слишком много запросов; повторите через время из Retry-After.",
+    ),
     "click_id_malformed": Sentence(
         "That is not a click id of this network.", "Это не идентификатор клика этой сети."
     ),
@@ -95,6 +103,22 @@ REASONS: dict[str, Sentence] = {
     "goal_unknown": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
     "body_invalid": Sentence("The body cannot be read.", "Тело запроса не читается."),
     "body_too_large": Sentence("The body is too large.", "Тело запроса слишком велико."),
+    "query_too_long": Sentence(
+        "The query string is longer than 8 KB.", "Строка запроса длиннее 8 КБ."
+    ),
+    "encoding_unknown": Sentence(
+        "The body has a Content-Encoding other than gzip.",
+        "Content-Encoding тела запроса не gzip.",
+    ),
+    "preset_unknown": Sentence("There is no preset with this name.", "Пресета с таким именем нет."),
+    "pixel_not_allowed": Sentence(
+        "This advertiser does not take conversions from browsers.",
+        "Этот рекламодатель не принимает конверсии из браузера.",
+    ),
+    "pixel_click_missing": Sentence(
+        "A conversion from a browser needs a click id.",
+        "Для конверсии из браузера нужен идентификатор клика.",
+    ),
     "body_too_slow": Sentence("The body did not come in time.", "Тело запроса не пришло вовремя."),
     "batch_too_large": Sentence(
         "A batch has at most 1,000 items.", "В пакете не больше 1000 записей."
@@ -102,6 +126,14 @@ REASONS: dict[str, Sentence] = {
     "conflicting_report": Sentence(
         "Another report with the same key and other content was accepted before.",
         "Ранее принят другой отчёт с тем же ключом.",
+    ),
+    "rejection_cut": Sentence(
+        "The edge kept only the beginning of this report; its sender has to send it again.",
+        "Сохранено только начало отчёта; пусть отправитель пришлёт его снова.",
+    ),
+    "sender_unproven": Sentence(
+        "Nobody proved whose report this is; a person has to name the advertiser.",
+        "Не доказано, чей это отчёт; рекламодателя должен назвать человек.",
     ),
     "journal_full": Sentence(
         "The journal is full; send again later.", "Журнал переполнен; повторите позже."

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from ipaddress import ip_network
 
 from afflux.kernel.macros import MacroError, compile_params, compile_template
 from afflux.kernel.money import digits
@@ -97,6 +98,16 @@ def url_params(text: str) -> str:
         return compile_params(text).url
     except MacroError as error:
         raise ValueError(f"{error} (in {text[:120]!r})") from error
+
+
+def network(text: str) -> str:
+    """Read an address or a network of addresses in CIDR notation, IPv4 or IPv6."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: give a network such as 192.0.2.0/24, 2001:db8::/32 or one address"
+        ) from None
 
 
 def url(text: str) -> str:

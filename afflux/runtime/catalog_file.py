@@ -13,6 +13,7 @@ from afflux.kernel.catalog import Catalog
 from afflux.kernel.catalog.check import check
 from afflux.kernel.catalog.declared import Declaration, read_declaration
 from afflux.kernel.catalog.plan import Plan, make_plan
+from afflux.kernel.catalog.rotation import with_keys_kept
 from afflux.kernel.document import Problem, Problems
 from afflux.kernel.types import Millis
 from afflux.runtime.yaml_document import load_document
@@ -50,7 +51,7 @@ class CatalogFile:
         check(self.declaration, catalog, now, self._problems)
         if self._problems:
             raise FileRefused(self._path, self._problems)
-        return make_plan(self.declaration, catalog, now)
+        return make_plan(with_keys_kept(self.declaration, catalog, now), catalog, now)
 
 
 def to_yaml(sections: Mapping[str, object]) -> str:

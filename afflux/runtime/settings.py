@@ -59,6 +59,24 @@ class Settings(BaseSettings):
     edge_opt_out: Literal["off", "gpc", "gpc+dnt"] = Field(
         "gpc", description="signals of a browser that keep its visitor from being followed"
     )
+    edge_advertiser_rate: int = Field(
+        1_000, ge=0, description="reports a second one advertiser may send on and on; 0: no limit"
+    )
+    edge_advertiser_burst: int = Field(
+        10_000, ge=1_000, description="reports an advertiser may send at once; a batch has 1,000"
+    )
+    edge_address_rate: int = Field(
+        1_000, ge=0, description="requests with reports a second from one address; 0: no limit"
+    )
+    edge_address_burst: int = Field(
+        10_000, ge=1, description="requests with reports from one address at once"
+    )
+    edge_failure_rate: int = Field(
+        60, ge=0, description="failed authentications a minute from one address; 0: no limit"
+    )
+    edge_failure_burst: int = Field(
+        100, ge=1, description="failed authentications from one address at once"
+    )
     journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from afflux.kernel.catalog import (
     Offer,
     OfferGroup,
     Partner,
+    Version,
 )
 from afflux.kernel.events import CatalogChange, Operation
 from afflux.kernel.ids import derive
@@ -44,6 +45,7 @@ class CatalogFeed:
         self._cache = cache
         self._publish = publish
         self._follower = CatalogFollower(settings, Codec.load())
+        self._catalog: Catalog | None = None
         self._built = -1
         self._rebuild_at: Millis | None = None
         self.ready = False
@@ -60,13 +62,17 @@ class CatalogFeed:
         catalog = Catalog()
         for change in changes:
             catalog.apply(change)
-        now = now_ms()
-        self._publish(routes_now(catalog, now, zones_at(now)))
+        at = now_ms()
+        self._publish(routes_now(catalog, at, zones_at(at)))
+        self._catalog, self._rebuild_at = catalog, catalog.next_change(at)
         self.ready = True
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow until `stop`; Kafka may come and go, the last routes stay."""
+        """Follow until `stop`; Kafka may come and go, the last catalogue stays.
+
+        What it says of a later instant (a key that ends, a pause that begins) holds without Kafka.
+        """
         connected = False
         while not stop.is_set():
             pause = _POLL_S
@@ -76,20 +82,30 @@ class CatalogFeed:
                     connected = True
                 else:
                     await self._follower.sync(now_ms())
-                await self._refresh()
+                self._catalog = self._follower.view
+                await self._refresh(self._catalog)
             except KAFKA_TROUBLE as error:
                 log.warning("catalog_not_followed", error=repr(error))
                 pause = _RETRY_S
                 if not connected:
                     await self._follower.stop()
+                if self._catalog is not None and self._is_due(now_ms()):
+                    await self._rebuild(self._catalog, now_ms())
             await _sleep(stop, pause)
         await self._follower.stop()
 
-    async def _refresh(self) -> None:
-        catalog, at = self._follower.view, now_ms()
-        due = self._rebuild_at is not None and at >= self._rebuild_at
-        if catalog.revision == self._built and not due:
+    async def _refresh(self, catalog: Catalog) -> None:
+        at = now_ms()
+        if catalog.revision == self._built and not self._is_due(at):
             return
+        self._built = await self._rebuild(catalog, at)
+        self.ready = True
+        self._save(catalog, at)
+
+    def _is_due(self, at: Millis) -> bool:
+        return self._rebuild_at is not None and at >= self._rebuild_at
+
+    async def _rebuild(self, catalog: Catalog, at: Millis) -> int:
         steps = build_routes(catalog, at, zones_at(at))
         while True:
             try:
@@ -98,17 +114,16 @@ class CatalogFeed:
                 routes: Routes = done.value
                 break
             await asyncio.sleep(0)
-        self._built = routes.revision
         self._rebuild_at = catalog.next_change(at)
         self._publish(routes)
-        self.ready = True
-        self._save(catalog, at)
+        return routes.revision
 
     def _save(self, catalog: Catalog, at: Millis) -> None:
         changes = [
-            _change(entity, version, at)
+            _change(kind.kind, entity_id, version, at)
             for kind in _KINDS
-            for entity, version in catalog.all(kind, at, at)
+            for entity_id in catalog.ids(kind)
+            for version in _to_come(catalog.history(kind.kind, entity_id), at)
         ]
         fresh = self._cache.with_suffix(".new")
         fresh.parent.mkdir(parents=True, exist_ok=True)
@@ -119,17 +134,33 @@ class CatalogFeed:
             log.warning("catalog_cache_not_written", error=repr(error))
 
 
-def _change(entity: Entity, version: int, at: Millis) -> CatalogChange:
+def _to_come(history: Sequence[Version], at: Millis) -> list[Version]:
+    """Return the versions that answer for `at` or for an instant after it, newest first."""
+    instants = {at}
+    for version in history:
+        edges = (version.recorded_at, version.valid_from, version.valid_to)
+        instants |= {edge for edge in edges if edge is not None and edge > at}
+    answers = {
+        next((each.version for each in history if each.covers(instant, instant)), 0)
+        for instant in instants
+    }
+    return [version for version in history if version.version in answers]
+
+
+def _change(kind: str, entity_id: str, version: Version, at: Millis) -> CatalogChange:
+    """What holds at `at` is written as true since ever: a clock set back forgets nothing."""
+    entity = version.entity
     return CatalogChange(
-        event_id=derive("catalog-cache", entity.kind, entity.entity_id, version),
+        event_id=derive("catalog-cache", kind, entity_id, version.version),
         occurred_at=at,
-        recorded_at=Millis(0),
-        kind=entity.kind,
-        entity_id=entity.entity_id,
-        version=version,
-        valid_from=Millis(0),
-        operation=Operation.PUT,
-        body=msgspec.json.encode(entity).decode(),
+        recorded_at=version.recorded_at if version.recorded_at > at else Millis(0),
+        kind=kind,
+        entity_id=entity_id,
+        version=version.version,
+        valid_from=version.valid_from if version.valid_from > at else Millis(0),
+        valid_to=version.valid_to,
+        operation=Operation.DELETE if entity is None else Operation.PUT,
+        body="" if entity is None else msgspec.json.encode(entity).decode(),
         author="cache",
     )
 

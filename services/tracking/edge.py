@@ -15,13 +15,9 @@ from services.tracking.click_path import Answer, ClickPath
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
 from services.tracking.domain.entries import Kind
+from services.tracking.domain.limits import Gate
 from services.tracking.domain.refusal import Refusal
-from services.tracking.endpoints import (
-    Endpoints,
-    Response,
-    json_response,
-    text_response,
-)
+from services.tracking.endpoints import Endpoints, Response, text_response
 from services.tracking.journal import Journal
 from services.tracking.links import MAX_QUERY, answer_link, is_link
 from services.tracking.server import Arrival, Scope, Wire
@@ -41,12 +37,14 @@ class Edge:
         endpoints: Endpoints,
         journal: Journal,
         proxies: Proxies,
+        gate: Gate,
         read_s: float,
     ) -> None:
         """`read_s` is how long a client gets for a body."""
         self._clicks = clicks
         self._journal = journal
         self._proxies = proxies
+        self._gate = gate
         self._read_s = read_s
         self._endpoints = endpoints
         self._paths = {path for _, path in endpoints}
@@ -110,46 +108,61 @@ class Edge:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, scope: Scope, wire: Wire) -> None:
-        path = scope.path
+        route = self._route(scope.path)
         try:
-            response = await self._respond(scope, wire, path)
+            response = await self._respond(scope, wire, route)
         except Exception as error:
-            log.error("request_failed", path=path[:100], error=repr(error), exc_info=True)
+            log.error("request_failed", path=scope.path[:100], error=repr(error), exc_info=True)
             response = _FAILED
-        if path in self._paths:
-            metrics.REPORTS.labels(path, response.result or str(response.status)).inc()
+        if route in self._paths:
+            metrics.REPORTS.labels(route, response.result or str(response.status)).inc()
         _answer(wire, response)
 
-    async def _respond(self, scope: Scope, wire: Wire, path: str) -> Response:
-        endpoint = self._endpoints.get((scope.method, path))
+    def _route(self, path: str) -> str:
+        """Return the path of the table that stands for a request's."""
+        folder = path[: path.rfind("/") + 1]
+        return folder if path not in self._paths and folder in self._paths else path
+
+    async def _respond(self, scope: Scope, wire: Wire, route: str) -> Response:
+        endpoint = self._endpoints.get((scope.method, route))
         if endpoint is None:
-            if path not in self._paths:
+            if route not in self._paths:
                 return _NOT_FOUND
-            allowed = ", ".join(method for method, known in self._endpoints if known == path)
+            allowed = ", ".join(method for method, known in self._endpoints if known == route)
             return text_response(405, f"use {allowed}", ("allow", allowed))
-        if len(scope.query_string) > MAX_QUERY:
-            return _QUERY_TOO_LONG
-        body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
+        address = self._address(scope)
+        body: bytes | Refusal | None = self._gate.request(address, now_ms())
+        if body is None and len(scope.query_string) > MAX_QUERY:
+            body = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
+        if body is None:
+            body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
+        request = _request(scope, b"" if isinstance(body, Refusal) else body, address)
         if isinstance(body, Refusal):
-            return json_response(body.status, body.as_answer())
-        headers = scope.headers
-        forwarded = headers.get(self._proxies.header) if self._proxies.header else None
-        request = Request(
-            scope.method,
-            path,
-            scope.query_string,
-            body,
-            headers.get("content-type"),
-            headers.get,
-            now_ms(),
-            self._proxies.client(scope.client, forwarded),
-        )
+            return await endpoint.refuse(request, body)
         return await endpoint.handle(request)
+
+    def _address(self, scope: Scope) -> str:
+        forwarded = scope.headers.get(self._proxies.header) if self._proxies.header else None
+        return self._proxies.client(scope.client, forwarded)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the reports that are being answered."""
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=timeout_s)
+
+
+def _request(scope: Scope, body: bytes, address: str) -> Request:
+    headers = scope.headers
+    return Request(
+        scope.method,
+        scope.path,
+        scope.query_string,
+        body,
+        headers.get("content-type"),
+        headers.get,
+        now_ms(),
+        address,
+    )
 
 
 def _answer(wire: Wire, response: Response) -> None:

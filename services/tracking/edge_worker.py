@@ -27,6 +27,7 @@ from services.tracking.click_path import ClickPath
 from services.tracking.domain.addresses import Proxies, parse_networks
 from services.tracking.domain.authentication import Authenticator
 from services.tracking.domain.caps import MARK as CAP_MARK
+from services.tracking.domain.limits import MINUTE_NS, Gate, Limit, Rates
 from services.tracking.domain.nonces import Nonces
 from services.tracking.domain.opt_out import OptOut
 from services.tracking.domain.privacy import customer_secret
@@ -38,7 +39,9 @@ from services.tracking.geo import GeoDatabases
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
-from services.tracking.reports import Reports, Site
+from services.tracking.keeping import Keeper, Site
+from services.tracking.preset_file import load_presets
+from services.tracking.reports import Reports
 from services.tracking.server import make_server, serve_with
 
 log = get_logger(__name__)
@@ -163,10 +166,12 @@ class EdgeWorker:
             erased=self._erasures.keys,
         )
         authenticator = Authenticator(self._secret, Nonces())
-        reports = Reports(site, authenticator, journal, index)
         settings = self._settings
+        gate = Gate(_rates(settings))
+        keeper = Keeper(site, journal, index)
+        reports = Reports(site, authenticator, gate, keeper, load_presets())
         table = endpoints(reports)
-        edge = Edge(self._clicks, table, journal, self._proxies, settings.edge_read_s)
+        edge = Edge(self._clicks, table, journal, self._proxies, gate, settings.edge_read_s)
         server = self._server = make_server(
             settings.edge_host,
             settings.edge_port,
@@ -191,6 +196,14 @@ async def _every(seconds: float, call: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         call()
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        advertiser=Limit.of(settings.edge_advertiser_rate, settings.edge_advertiser_burst),
+        address=Limit.of(settings.edge_address_rate, settings.edge_address_burst),
+        failure=Limit.of(settings.edge_failure_rate, settings.edge_failure_burst, MINUTE_NS),
+    )
 
 
 def _fresh_id() -> Id16:

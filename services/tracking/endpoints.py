@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
 from services.tracking.domain.authentication import Request
-from services.tracking.reports import Reports
+from services.tracking.domain.pixel import GIF
+from services.tracking.domain.refusal import Refusal
+from services.tracking.openapi import document
+from services.tracking.reports import MAX_BATCH_BODY, MAX_POSTBACK, POSTBACK, PRESET, Reports
 
-MAX_POSTBACK = 64 << 10
-MAX_BATCH_BODY = 1 << 20
 RETRY_AFTER_S = "5"
 TEXT = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
 JSON = [("content-type", "application/json"), ("cache-control", "no-store")]
+_PIXEL = [
+    ("content-type", "image/gif"),
+    ("cache-control", "no-store"),
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "x-afflux-reason"),
+]
+_HOUR = ("cache-control", "public, max-age=3600")
+SNIPPET = Path(__file__).with_name("afflux.js")
 
 
 class Response(Struct, frozen=True):
@@ -27,43 +37,91 @@ class Response(Struct, frozen=True):
 
 
 Handler = Callable[[Request], Awaitable[Response]]
-Answering = Callable[[Request], Awaitable[tuple[int, dict[str, object]]]]
+Refuser = Callable[[Request, Refusal], Awaitable[Response]]
+Show = Callable[[int, Mapping[str, object]], Response]
 
 
 class Endpoint(Struct, frozen=True):
-    """Who answers, and how many bytes a body may have."""
+    """Who answers, how many bytes a body may have, and who answers what is not read so far."""
 
     handle: Handler
     body_limit: int
+    refuse: Refuser
 
 
 Endpoints = Mapping[tuple[str, str], Endpoint]
+"""By method and path; a path that ends with `/` stands for all behind it."""
 
 
 def endpoints(reports: Reports) -> Endpoints:
     """Return the table of one edge."""
+
+    def answering(
+        answer: Callable[[Request], Awaitable[tuple[int, dict[str, object]]]],
+        limit: int,
+        show: Show = json_response,
+    ) -> Endpoint:
+        async def handle(request: Request) -> Response:
+            return show(*await answer(request))
+
+        async def refuse(request: Request, refusal: Refusal) -> Response:
+            return show(*await reports.refuse(request, refusal))
+
+        return Endpoint(handle, limit, refuse)
+
+    postback = answering(reports.postback, MAX_POSTBACK)
+    pixel = answering(reports.pixel, MAX_POSTBACK, pixel_response)
     return {
-        ("GET", "/postback"): Endpoint(as_json(reports.postback), MAX_POSTBACK),
-        ("POST", "/postback"): Endpoint(as_json(reports.postback), MAX_POSTBACK),
-        ("POST", "/v1/conversions"): Endpoint(as_json(reports.conversions), MAX_BATCH_BODY),
-        ("POST", "/v1/adjustments"): Endpoint(as_json(reports.adjustments), MAX_BATCH_BODY),
+        ("GET", POSTBACK): postback,
+        ("POST", POSTBACK): postback,
+        ("GET", PRESET): postback,
+        ("POST", PRESET): postback,
+        ("GET", "/pixel"): pixel,
+        ("POST", "/pixel"): pixel,
+        ("POST", "/v1/conversions"): answering(reports.conversions, MAX_BATCH_BODY),
+        ("POST", "/v1/adjustments"): answering(reports.adjustments, MAX_BATCH_BODY),
+        ("GET", "/afflux.js"): _fixed("text/javascript; charset=utf-8", SNIPPET.read_bytes()),
+        ("GET", "/openapi.json"): _fixed("application/json", json.dumps(document()).encode()),
     }
 
 
-def as_json(answering: Answering) -> Handler:
-    """Return a handler that answers with JSON."""
+def _fixed(content_type: str, body: bytes) -> Endpoint:
+    response = Response(
+        200,
+        [("content-type", content_type), _HOUR, ("access-control-allow-origin", "*")],
+        body,
+        "served",
+    )
 
-    async def handle(request: Request) -> Response:
-        return json_response(*await answering(request))
+    async def handle(_request: Request) -> Response:
+        return response
 
-    return handle
+    async def refuse(_request: Request, refusal: Refusal) -> Response:
+        return json_response(refusal.status, refusal.as_answer())
+
+    return Endpoint(handle, 0, refuse)
 
 
 def json_response(status: int, answer: Mapping[str, object]) -> Response:
-    """Return an answer as JSON; a 503 says when to come back."""
-    extra = [("retry-after", RETRY_AFTER_S)] if status == 503 else []
-    result = str(answer.get("reason") or answer.get("status"))
-    return Response(status, [*JSON, *extra], json.dumps(answer).encode(), result)
+    """Return an answer as JSON; a 429 and a 503 say when to come back."""
+    result = _result(status, answer)
+    return Response(status, [*JSON, *_later(status, answer)], json.dumps(answer).encode(), result)
+
+
+def pixel_response(status: int, answer: Mapping[str, object]) -> Response:
+    """Return an answer as a picture, with the reason of a refusal in a header."""
+    reason = answer.get("reason")
+    why = [("x-afflux-reason", str(reason))] if reason else []
+    return Response(status, [*_PIXEL, *why, *_later(status, answer)], GIF, _result(status, answer))
+
+
+def _later(status: int, answer: Mapping[str, object]) -> list[tuple[str, str]]:
+    wait = str(answer.get("retry_after") or RETRY_AFTER_S)
+    return [("retry-after", wait)] if status in (429, 503) else []
+
+
+def _result(status: int, answer: Mapping[str, object]) -> str:
+    return str(answer.get("reason") or answer.get("status") or status)
 
 
 def text_response(status: int, sentence: str, *headers: tuple[str, str]) -> Response:

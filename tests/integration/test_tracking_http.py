@@ -102,7 +102,7 @@ def test_a_batch_has_a_result_for_each_item(web: httpx.Client) -> None:
     items = [report("b1"), {"goal": "sale"}, report("b1"), report("b1", amount="3"), "x"]
     answer = web.post("/v1/conversions", json=items, headers=BEARER)
     results = [(one["status"], one["code"]) for one in answer.json()["results"]]
-    assert answer.status_code == 200
+    assert answer.status_code == 207
     assert results == [
         ("accepted", 200),
         ("refused", 400),

@@ -57,7 +57,12 @@ class Network(Entity, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A merchant. Key material derives from the master secret: here stand only its names."""
+    """A merchant. Key material derives from the master secret: here stand only its names.
+
+    `old_token_generations` are those still taken beside the current one. `report_networks` are
+    the only ones reports may come from (CIDR; empty: from everywhere). `report_rate` and
+    `report_burst` replace the edge's own limits for this advertiser's reports.
+    """
 
     kind: ClassVar[str] = "advertiser"
 
@@ -68,6 +73,11 @@ class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key_ids: list[str] = field(default_factory=lambda: ["k1"])
     token_generation: int = 1
     allow_token: bool = True
+    old_token_generations: list[int] = []
+    report_networks: list[str] = []
+    report_rate: int | None = None
+    report_burst: int | None = None
+    allow_pixel: bool = False
 
 
 class Partner(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -199,6 +199,13 @@ SHAPES: tuple[Shape, ...] = (
             "key_ids": Field("key_ids", listing(scalar(scalars.key_id))),
             "token_generation": Field("token_generation", scalar(scalars.whole(1, 10**9))),
             "allow_token": Field("allow_token", scalar(scalars.flag)),
+            "old_token_generations": Field(
+                "old_token_generations", listing(scalar(scalars.whole(1, 10**9)))
+            ),
+            "report_networks": Field("report_networks", listing(scalar(scalars.network))),
+            "report_rate": Field("report_rate", scalar(scalars.whole(1, 10**6))),
+            "report_burst": Field("report_burst", scalar(scalars.whole(1_000, 10**8))),
+            "allow_pixel": Field("allow_pixel", scalar(scalars.flag)),
         },
         "advertiser",
     ),

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 Network = IPv4Network | IPv6Network
 FORWARDED = "x-forwarded-for"
 _REMEMBERED = 4_096
+_OWN_BITS = 64
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -46,7 +55,7 @@ class Proxies:
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[address] = _within(address, self._trusted)
+            known = self._known[address] = is_within(address, self._trusted)
         return known
 
 
@@ -59,11 +68,29 @@ def host_of(peer: str) -> str:
     return peer
 
 
-def _within(address: str, networks: tuple[Network, ...]) -> bool:
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Return whether an address lies in one of these networks; what is no address lies in none.
+
+    An IPv4 address written as IPv6 (::ffff:192.0.2.1) is the IPv4 address.
+    """
+    found = parsed(address)
+    return found is not None and any(found in network for network in networks)
+
+
+def holder(address: str) -> str:
+    """Return what one sender is known by: the IPv4 address, or the /64 of an IPv6 address, whose
+    lower half is its holder's to choose."""
+    found = parsed(address)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Address(int(found) >> _OWN_BITS << _OWN_BITS))
+    return address if found is None else str(found)
+
+
+def parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, or None for another text."""
     try:
-        parsed = ip_address(address)
+        found = ip_address(text)
     except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    parsed = mapped or parsed
-    return any(parsed.version == network.version and parsed in network for network in networks)
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found

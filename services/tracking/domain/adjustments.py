@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from afflux.kernel.events import Adjustment, AdjustmentKind
+from afflux.kernel.events import Adjustment, AdjustmentKind, Item
 from afflux.kernel.ids import conversion_key, derive, parse_ulid
-from afflux.kernel.money import Money
+from afflux.kernel.money import MAX_MINOR, Money
 from afflux.kernel.types import AdvertiserId, Id16
 from services.tracking.domain.conversions import (
     GOAL_LIMIT,
@@ -14,9 +14,23 @@ from services.tracking.domain.conversions import (
     ReportContext,
     read_click,
 )
-from services.tracking.domain.fields import Fields
+from services.tracking.domain.fields import Fields, Line
 from services.tracking.domain.refusal import Refusal, RefusedError
 
+FIELDS = (
+    "txn_id",
+    "click_id",
+    "conversion_key",
+    "goal",
+    "kind",
+    "amount",
+    "currency",
+    "items",
+    "reason",
+    "adjustment_id",
+    "order_time",
+)
+"""What an adjustment's report can say; all else in it is ignored."""
 _WITH_AMOUNT = frozenset((AdjustmentKind.REFUND, AdjustmentKind.CHARGEBACK, AdjustmentKind.AMEND))
 
 
@@ -24,9 +38,9 @@ def build_adjustment(fields: Mapping[str, object], context: ReportContext) -> Ad
     """Return the adjustment in `fields`, or why there is none.
 
     Fields: txn_id, click_id or conversion_key (hex) with goal; kind; amount and currency for
-    refund, chargeback (absent: all of it) and amend (required: the new order value); reason;
-    adjustment_id; order_time (when it happened). Without an adjustment_id the content identifies
-    it, so two equal partial refunds need ids to be two.
+    refund, chargeback (absent: the sum of `items`, without items all of it) and amend (required:
+    the new order value); reason; adjustment_id; order_time (when it happened). Without an
+    adjustment_id the content identifies it, so two equal partial refunds need ids to be two.
     """
     try:
         return _build(Fields(fields), context)
@@ -41,9 +55,7 @@ def _build(fields: Fields, context: ReportContext) -> Adjustment:
     kind = fields.choice("kind", AdjustmentKind)
     if kind is None:
         raise RefusedError("field_missing", "kind is required", "kind")
-    money = _money(fields, context, kind)
-    currency = money.currency if money else context.advertiser.currency
-    items = fields.items(currency)
+    money, items = _money(fields, context, kind)
     reason_text = fields.text("reason", 500)
     happened_at = fields.order_time("order_time", context.received_at)
     named = fields.text("adjustment_id", 128)
@@ -51,7 +63,7 @@ def _build(fields: Fields, context: ReportContext) -> Adjustment:
     adjustment_id = named or body_hash.hex()
     return Adjustment(
         event_id=derive("adjustment-event", key, adjustment_id),
-        occurred_at=context.received_at if happened_at is None else happened_at,
+        occurred_at=context.arrived_at if happened_at is None else happened_at,
         recorded_at=context.received_at,
         tenant_id=context.tenant_id,
         conversion_key=key,
@@ -72,12 +84,39 @@ def _build(fields: Fields, context: ReportContext) -> Adjustment:
     )
 
 
-def _money(fields: Fields, context: ReportContext, kind: AdjustmentKind) -> Money | None:
-    money = fields.money("amount", fields.currency(context.advertiser.currency))
-    if money is not None and kind not in _WITH_AMOUNT:
-        raise RefusedError("field_invalid", f"{kind} takes no amount", "amount")
+def _money(
+    fields: Fields, context: ReportContext, kind: AdjustmentKind
+) -> tuple[Money | None, list[Item]]:
+    """Return the amount and the lines of an adjustment; lines that all have amounts make it up."""
+    currency = fields.currency(context.advertiser.currency)
+    money, lines = fields.money("amount", currency), fields.items(currency)
+    for name, given in (("amount", money), ("items", lines)):
+        if given and kind not in _WITH_AMOUNT:
+            raise RefusedError("field_invalid", f"{kind} takes no {name}", name)
     if money is None and kind is AdjustmentKind.AMEND:
         raise RefusedError("field_missing", "amend needs the new amount", "amount")
+    if lines and kind is not AdjustmentKind.AMEND:
+        money = _from_lines(money, lines, currency)
+        fields.note("amount", f"{money.minor} {money.currency}")
+    return money, [line.item for line in lines]
+
+
+def _from_lines(money: Money | None, lines: list[Line], currency: str) -> Money:
+    """Return the amount of a refund by items; what contradicts its own lines is refused."""
+    unpriced = next((number for number, line in enumerate(lines) if not line.priced), None)
+    total = Money(sum(line.item.value_minor for line in lines), currency)
+    if money is None:
+        if unpriced is not None:
+            raise RefusedError(
+                "field_missing", "send the amount, or the amount of every item", "amount"
+            )
+        if total.minor > MAX_MINOR:
+            raise RefusedError("field_invalid", f"{total.text()} is too much", "items")
+        return total
+    if total.minor > money.minor or (unpriced is None and total != money):
+        raise RefusedError(
+            "field_invalid", f"the items come to {total.text()}, not {money.text()}", "amount"
+        )
     return money
 
 
@@ -85,7 +124,7 @@ def _conversion_key(
     fields: Fields, context: ReportContext, goal: str, transaction_id: str | None
 ) -> Id16:
     named = fields.text("conversion_key", 32)
-    click = None if transaction_id or named else read_click(fields, context)
+    click = read_click(fields, context)  # a forged one is refused even where txn_id says enough
     if named is None and transaction_id is None and click is None:
         raise RefusedError(
             "field_missing", "txn_id, click_id or conversion_key is required", "txn_id"

@@ -28,13 +28,31 @@ from services.tracking.domain.refusal import Refusal, RefusedError
 
 GOAL_LIMIT = 64
 TXN_LIMIT = 128
+FIELDS = (
+    "click_id",
+    "txn_id",
+    "goal",
+    "amount",
+    "currency",
+    "status",
+    "order_time",
+    "customer_id",
+    "coupon",
+    "new_customer",
+    "country",
+    "offer_id",
+    "items",
+)
+"""What a conversion's report can say; all else in it is ignored."""
 
 
 class ReportContext(Struct, frozen=True, kw_only=True):
     """Who reports, how it was authenticated, when it came in, and what the edge knows.
 
     `customer_secret` keys the hash of customer ids (law T5). `find_offer` looks an offer up in the
-    catalogue as of `received_at`. `erased` are the visitors of whom nothing is taken in any more.
+    catalogue as of `received_at`. `first_received_at` is when a report that is resubmitted first
+    came in: it stands in for a missing order time. `erased` are the visitors of whom nothing is
+    taken in any more.
     """
 
     advertiser: Advertiser
@@ -47,6 +65,12 @@ class ReportContext(Struct, frozen=True, kw_only=True):
     edge_id: str
     tenant_id: int = 0
     erased: Container[bytes] = frozenset()
+    first_received_at: Millis | None = None
+
+    @property
+    def arrived_at(self) -> Millis:
+        """When the report came in for the first time."""
+        return self.received_at if self.first_received_at is None else self.first_received_at
 
 
 def build_conversion(
@@ -55,8 +79,7 @@ def build_conversion(
     click: ClickToken | None = None,
     visitor_key: Id16 | None = None,
 ) -> Conversion | Refusal:
-    """Return the conversion in `fields` (click_id, txn_id, goal, amount, currency, status,
-    customer_id, coupon, order_time, new_customer, country, offer_id, items), or why there is none.
+    """Return the conversion in `fields` (`FIELDS` are read), or why there is none.
 
     `click` and `visitor_key` are for imports, which know them without a signed click id.
     `journal_position` is 0 until the journal gives one.
@@ -147,8 +170,8 @@ def _details(fields: Fields, context: ReportContext, offer_id: int | None, goal:
         customer=customer_key(context.customer_secret, context.advertiser.id, customer)
         if customer
         else None,
-        items=fields.items(currency),
-        order_at=context.received_at if order_at is None else order_at,
+        items=[line.item for line in fields.items(currency)],
+        order_at=context.arrived_at if order_at is None else order_at,
         coupon=fields.text("coupon", 64),
         country=fields.country("country"),
         new_customer=fields.boolean("new_customer"),

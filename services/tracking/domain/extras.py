@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from msgspec import Struct
@@ -32,32 +34,58 @@ class Extras(Struct, frozen=True):
 
 
 NO_EXTRAS = Extras({}, NO_SUBS, None, None)
-_RAW = -1
-_SLOTS = {name: number for number, name in enumerate(SUBS, 1)}
-_OTHERS = ("source", "ref_id", "cost", "cost_currency", "creative")
-_KNOWN = {**_SLOTS, **dict.fromkeys(_OTHERS, 0), "to": _RAW}
+_PARAMETERS = re.compile(
+    r"(?:^|&)(sub(?:10|[1-9])|source|ref_id|cost(?:_currency)?|creative|to)=([^&]+)"
+).findall
+_CACHED = 64
 
 
 def read_extras(query: str) -> Extras:
     """Return the partner's parameters; too long ones are cut, others ignored: a click is never
-    refused for them. Of a repeated parameter the first one that is not empty counts, and only the
-    first 60 parameters are looked at. Subs keep their place: sub2 without sub1 is the second."""
-    values: dict[str, str] = {}
-    used = 0
-    for pair in query.split("&", MAX_PAIRS)[:MAX_PAIRS]:
-        name, _, value = pair.partition("=")
-        slot = _KNOWN.get(name)
-        if slot is None or not value or name in values:
-            continue
-        if slot != _RAW and not value.isalnum():
-            value = unquote_plus(value).replace("\x00", "")
-        if value:
-            values[name] = value if slot == _RAW else value[:TEXT_LIMIT]
-            used = max(used, slot)
-    if not values:
+    refused for them. Of a repeated parameter the first one that is not empty counts. Subs keep
+    their place: sub2 without sub1 is the second."""
+    found = _PARAMETERS(query)
+    if not found:
         return NO_EXTRAS
-    sub = [values.get(name, "") for name in SUBS[:used]] if used else NO_SUBS
+    values: dict[str, str] = dict(found[::-1])  # the first of a name is put in last
+    if len(query) > TEXT_LIMIT or "%" in query or "+" in query:
+        values = _decoded(values)
+    sub: list[str] = []
+    for name in SUBS:
+        if (text := values.get(name)) is None:
+            break
+        sub.append(text)
+    if query.count("sub") > len(sub):
+        sub = _with_gaps(sub, values)
     return Extras(values, sub, values.get("source"), values.get("ref_id"), values.get("to"))
+
+
+def _with_gaps(sub: list[str], values: Mapping[str, str]) -> list[str]:
+    """Return the subs up to the last that is there, the missing ones empty."""
+    last = max((number for number, name in enumerate(SUBS, 1) if name in values), default=0)
+    return sub if last == len(sub) else [values.get(name, "") for name in SUBS[:last]]
+
+
+def _decoded(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values decoded and cut; what decodes to nothing is left out."""
+    decoded: dict[str, str] = {}
+    for name, value in values.items():
+        if name == "to":
+            text = value
+        elif "%" in value or "+" in value:
+            text = (_cached if len(value) <= _CACHED else _text)(value)
+        else:
+            text = value[:TEXT_LIMIT]
+        if text:
+            decoded[name] = text
+    return decoded
+
+
+def _text(value: str) -> str:
+    return unquote_plus(value).replace("\x00", "")[:TEXT_LIMIT]
+
+
+_cached = lru_cache(maxsize=8_192)(_text)
 
 
 def read_pair(query: str) -> tuple[int, int] | None:

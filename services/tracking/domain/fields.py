@@ -6,18 +6,28 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from msgspec import Struct
+
 from afflux.kernel.events import Item
 from afflux.kernel.ids import derive
-from afflux.kernel.money import Money, parse_amount
+from afflux.kernel.money import MAX_MINOR, Money, digits, parse_amount
 from afflux.kernel.types import Id16, Millis
 from services.tracking.domain.instants import parse_order_time
-from services.tracking.domain.refusal import RefusedError
+from services.tracking.domain.json_text import parse_json
+from services.tracking.domain.refusal import Refusal, RefusedError
 
 C = TypeVar("C", bound=StrEnum)
 MAX_ITEMS = 200
 MAX_QUANTITY = 1_000_000
 _TRUE = frozenset(("1", "true", "yes"))
 _FALSE = frozenset(("0", "false", "no"))
+
+
+class Line(Struct, frozen=True):
+    """One line of an order; `priced` says whether the report named its amount."""
+
+    item: Item
+    priced: bool
 
 
 class Fields:
@@ -113,51 +123,86 @@ class Fields:
         return order_at
 
     def currency(self, default: str) -> str:
-        """Return the currency named, else `default`; checked by whoever reads an amount."""
-        return (self._raw("currency", 10) or default).upper()
+        """Return the currency named, else `default`."""
+        text = self._raw("currency", 10)
+        if text is None:
+            return default
+        try:
+            digits(text.upper())
+        except ValueError as error:
+            raise _invalid("currency", str(error)) from None
+        return text.upper()
 
     def money(self, name: str, currency: str) -> Money | None:
         """Return an amount in `currency`, or None."""
+        money = self._money(name, currency)
+        if money is not None:
+            self.note(name, f"{money.minor} {money.currency}")
+        return money
+
+    def _money(self, name: str, currency: str) -> Money | None:
         text = self._raw(name, 40)
         if text is None:
             return None
         try:
-            money = parse_amount(text, currency)
+            return parse_amount(text, currency)
         except ValueError as error:
             wrong = "currency" if "currency code" in str(error) else name
             raise _invalid(wrong, str(error)) from None
-        self.note(name, f"{money.minor} {money.currency}")
-        return money
 
-    def items(self, currency: str) -> list[Item]:
-        """Return the lines of the order."""
+    def items(self, currency: str) -> list[Line]:
+        """Return the lines of the order: a list, or the JSON text of one."""
         value = self._values.get("items")
-        if value is None:
+        if value is None or value == "":
             return []
+        if isinstance(value, str):
+            value = parse_json(value.encode("utf-8", "replace"))
+            if isinstance(value, Refusal):
+                raise _invalid("items", value.detail)
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
             raise _invalid("items", f"items is a list of at most {MAX_ITEMS}")
         return [self._item(number, line, currency) for number, line in enumerate(value)]
 
-    def _item(self, number: int, line: object, currency: str) -> Item:
-        if not isinstance(line, Mapping):
+    def _item(self, number: int, values: object, currency: str) -> Line:
+        if not isinstance(values, Mapping):
             raise _invalid("items", f"items[{number}] is not an object")
-        own = Fields(line)
+        own = Fields(values)
         try:
-            sku, category = own.required("sku", 128), own.text("category", 128)
-            quantity, money = own.integer("quantity"), own.money("amount", currency)
-            if quantity is not None and quantity > MAX_QUANTITY:
-                raise _invalid("quantity", f"{quantity} is too many")
+            line = own.line(currency)
         except RefusedError as error:
             inner = error.refusal
             name = f"items[{number}].{inner.field}"
             raise RefusedError(inner.reason, inner.detail, name) from None
         self.note(f"items.{number}", own.body_hash("item").hex())
-        return Item(
-            sku=sku,
-            category=category,
-            quantity=1 if quantity is None else quantity,
-            value_minor=money.minor if money else 0,
+        return line
+
+    def line(self, currency: str) -> Line:
+        """Return one line of an order: sku, category, quantity, and its amount or unit price."""
+        sku, category = self.required("sku", 128), self.text("category", 128)
+        quantity = self.integer("quantity")
+        if quantity is not None and not 1 <= quantity <= MAX_QUANTITY:
+            raise _invalid("quantity", f"{quantity} is not from 1 to {MAX_QUANTITY}")
+        count = 1 if quantity is None else quantity
+        money = self._line_money(count, currency)
+        item = Item(
+            sku=sku, category=category, quantity=count, value_minor=money.minor if money else 0
         )
+        return Line(item, money is not None)
+
+    def _line_money(self, quantity: int, currency: str) -> Money | None:
+        price, money = self._money("price", currency), self._money("amount", currency)
+        if price is not None:
+            total = Money(price.minor * quantity, price.currency)
+            if money is not None and money != total:
+                raise _invalid(
+                    "amount", f"{money.text()} is not {quantity} x {price.text()}: send one of both"
+                )
+            if total.minor > MAX_MINOR:
+                raise _invalid("price", f"{total.text()} is above the largest amount accepted")
+            money = total
+        if money is not None:
+            self.note("amount", f"{money.minor} {money.currency}")
+        return money
 
     def _raw(self, name: str, limit: int) -> str | None:
         value = self._values.get(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from services.tracking.domain.signature import WINDOW_S
 
 MAX_NONCES = 400_000
@@ -10,30 +12,33 @@ MAX_NONCES = 400_000
 class Nonces:
     """Remembers (advertiser, nonce) for as long as its timestamp could be accepted again.
 
-    They are in buckets of `WINDOW_S` by timestamp. When `limit` are held, the bucket that expires
-    first goes: from then on a replay from that bucket passes here, and law I2 answers it as the
-    repeat it is. The same holds after a restart, which forgets all nonces.
+    A timestamp is at most `WINDOW_S` ahead when it is first seen and is good for `WINDOW_S` after
+    it, so twice that is long enough for every nonce: they leave in the order in which they came,
+    each step O(1). When `limit` are held the oldest one goes early: a replay of it passes here,
+    and law I2 answers it as the repeat it is. The same holds after a restart, which forgets all.
     """
 
     def __init__(self, limit: int = MAX_NONCES) -> None:
-        self._buckets: dict[int, set[tuple[int, str]]] = {}
+        self._until: OrderedDict[tuple[int, str], int] = OrderedDict()
         self._limit = limit
 
-    def first_use(self, advertiser_id: int, nonce: str, timestamp_s: int, now_s: int) -> bool:
+    def first_use(self, advertiser_id: int, nonce: str, now_s: int) -> bool:
         """Note a nonce; return False if it was used before."""
         self._forget(now_s)
         entry = (advertiser_id, nonce)
-        if any(entry in bucket for bucket in self._buckets.values()):
+        if entry in self._until:
             return False
-        self._buckets.setdefault(timestamp_s // WINDOW_S, set()).add(entry)
+        if len(self._until) >= self._limit:
+            self._until.popitem(last=False)
+        self._until[entry] = now_s + 2 * WINDOW_S
         return True
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets.values()))
+        return len(self._until)
 
     def _forget(self, now_s: int) -> None:
-        oldest = (now_s - WINDOW_S) // WINDOW_S
-        for bucket in [bucket for bucket in self._buckets if bucket < oldest]:
-            del self._buckets[bucket]
-        if len(self) >= self._limit:
-            del self._buckets[min(self._buckets)]
+        while self._until:
+            entry, until = next(iter(self._until.items()))
+            if until >= now_s:
+                return
+            del self._until[entry]

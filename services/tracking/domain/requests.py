@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import parse_qsl
 
 from services.tracking.domain.authentication import Request
+from services.tracking.domain.json_text import parse_json
 from services.tracking.domain.refusal import Refusal
 
 MAX_BATCH = 1_000
@@ -26,17 +26,6 @@ def parse_params(text: str) -> dict[str, object] | Refusal:
             return Refusal("field_invalid", f"{name[:40]!r} is given twice", name[:40])
         params[name] = value
     return params
-
-
-def parse_json(body: bytes) -> object | Refusal:
-    """Return the JSON value of a body, numbers as the text they were sent as (never a float)."""
-    try:
-        value: object = json.loads(
-            body, parse_float=str, parse_int=str, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError) as error:
-        return Refusal("body_invalid", f"the body is not JSON: {str(error)[:200]}")
-    return value
 
 
 def postback_params(request: Request) -> dict[str, object] | Refusal:
@@ -78,7 +67,3 @@ def json_items(body: bytes, name: str) -> tuple[list[object], bool] | Refusal:
     if len(value) > MAX_BATCH:
         return Refusal("batch_too_large", f"{len(value)} items, at most {MAX_BATCH} are allowed")
     return value, False
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a number")

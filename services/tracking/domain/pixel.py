@@ -1,0 +1,74 @@
+"""Conversions from a browser: no secret, so only with a verified click of an advertiser that
+allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from afflux.kernel.catalog import Advertiser, State
+from afflux.kernel.events import Authentication
+from afflux.kernel.token import TokenError, verify
+from services.tracking.domain.authentication import Identity
+from services.tracking.domain.refusal import Refusal
+
+GIF = bytes.fromhex(
+    "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
+)
+"""One transparent pixel."""
+COOKIE = "afflux_cid"
+"""The first-party cookie in which afflux.js keeps the click id."""
+_COOKIE_LIMIT = 16 << 10
+
+
+class Pixel(Struct, frozen=True):
+    """A report from a browser: its fields, and whose it is."""
+
+    fields: Mapping[str, object]
+    identity: Identity
+
+
+def read_pixel(
+    params: Mapping[str, object],
+    cookie: str | None,
+    click_keys: Mapping[int, bytes],
+    advertisers: Mapping[int, Advertiser],
+) -> Pixel | Refusal:
+    """Return the report of a pixel, or why it is refused.
+
+    The click id, from the parameters or else from the cookie, says who the advertiser is.
+    """
+    text = str(params.get("click_id") or "").strip() or cookie_value(cookie)
+    if not text:
+        return Refusal(
+            "pixel_click_missing", "send click_id, or the cookie of afflux.js", "click_id"
+        )
+    try:
+        click = verify(text, click_keys)
+    except TokenError as error:
+        return Refusal(error.reason, str(error), "click_id")
+    named = params.get("advertiser")
+    if named not in (None, "", str(click.advertiser_id)):
+        return Refusal(
+            "click_id_foreign", f"the click does not belong to {str(named)[:40]!r}", "click_id"
+        )
+    found = advertisers.get(click.advertiser_id)
+    if found is None:
+        return Refusal("advertiser_unknown", f"no advertiser has the id {click.advertiser_id}")
+    if not found.allow_pixel:
+        return Refusal("pixel_not_allowed", f"advertiser {found.id} has to report from its server")
+    if found.status is not State.ACTIVE:
+        return Refusal("advertiser_paused", f"advertiser {found.id} is paused")
+    if params.get("status") not in (None, ""):
+        return Refusal("field_invalid", "a browser has no say in the status", "status")
+    return Pixel({**params, "click_id": text}, Identity(found, Authentication.NONE))
+
+
+def cookie_value(header: str | None, name: str = COOKIE) -> str | None:
+    """Return the value of a cookie in a Cookie header, or None."""
+    for part in (header or "")[:_COOKIE_LIMIT].split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name and value:
+            return value
+    return None
