@@ -16,6 +16,7 @@ BUILDERS = {
     "assess": "services.fraud.assess_worker",
     "payouts": "services.payouts.worker",
     "analytics": "services.analytics.worker",
+    "notify": "services.notify.worker",
 }
 OWN_PROCESS = {
     "edge": "services.tracking.edge_worker",

@@ -34,3 +34,9 @@ def postback_token(secret: bytes, advertiser_id: int, generation: int) -> str:
     """Return the secret token of one advertiser's postbacks."""
     raw = derive_key(secret, "token", advertiser_id, generation)[:24]
     return urlsafe_b64encode(raw).decode()
+
+
+def partner_key(secret: bytes, partner_id: int, key_id: str) -> bytes:
+    """Return the HMAC key of the postbacks to one partner, as the text the partner is given."""
+    raw = derive_key(secret, "partner-postback", partner_id, key_id)
+    return urlsafe_b64encode(raw).rstrip(b"=")

@@ -115,15 +115,15 @@ class Template(Struct, frozen=True):
         return expand
 
 
-def compile_template(url: str) -> Template:
-    """Check a landing URL and return its template.
+def compile_template(url: str, known: frozenset[str] = MACROS) -> Template:
+    """Check a URL with macros, by default a landing URL, and return its template.
 
     Raises MacroError for an unknown macro, stray braces, control characters, blanks, a scheme
     other than http or https, a missing or malformed host, credentials, or a macro within the host.
     """
     _check_text(url)
     _check_place(url)
-    return _compile(url)
+    return _compile(url, known)
 
 
 def compile_params(text: str) -> Template:
@@ -149,12 +149,12 @@ def macro_params(url: str) -> str:
     )
 
 
-def _compile(url: str) -> Template:
+def _compile(url: str, known: frozenset[str] = MACROS) -> Template:
     pieces = _BRACES.split(url)
     literals, names = tuple(pieces[::2]), tuple(pieces[1::2])
     for name in names:
-        if name not in MACROS:
-            raise MacroError(f"unknown macro {{{name}}}; known are {', '.join(sorted(MACROS))}")
+        if name not in known:
+            raise MacroError(f"unknown macro {{{name}}}; known are {', '.join(sorted(known))}")
     if any("{" in literal or "}" in literal for literal in literals):
         raise MacroError("a brace without its partner")
     return Template(url, literals, names)

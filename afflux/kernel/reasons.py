@@ -95,6 +95,9 @@ REASONS: dict[str, Sentence] = {
     "click_id_foreign": Sentence(
         "The click belongs to another advertiser.", "Клик принадлежит другому рекламодателю."
     ),
+    "visitor_erased": Sentence(
+        "The visitor of this click was erased.", "Посетитель этого клика удалён."
+    ),
     "field_missing": Sentence("A required field is missing.", "Нет обязательного поля."),
     "field_invalid": Sentence("A field has a wrong value.", "Поле имеет неверное значение."),
     "goal_unknown": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
@@ -191,6 +194,33 @@ REASONS: dict[str, Sentence] = {
         "A later decision replaced the earlier one.", "Новое решение заменило прежнее."
     ),
     "hold_over": Sentence("The hold is over.", "Срок удержания истёк."),
+    # postbacks to partners
+    "address_refused": Sentence(
+        "The host leads to an address that is not public.", "Хост ведёт на непубличный адрес."
+    ),
+    "redirect_refused": Sentence(
+        "The answer redirects to where a postback may not go.",
+        "Ответ перенаправляет туда, куда постбэк отправлять нельзя.",
+    ),
+    "name_unresolved": Sentence("The host has no address.", "У хоста нет адреса."),
+    "connection_failed": Sentence("Nobody accepts connections.", "Соединение не принято."),
+    "tls_failed": Sentence(
+        "The certificate or the encryption was not accepted.",
+        "Сертификат или шифрование не принято.",
+    ),
+    "no_answer": Sentence("No answer came in time.", "Ответ не пришёл вовремя."),
+    "protocol_broken": Sentence("The answer is not HTTP.", "Ответ не является HTTP."),
+    "answered_error": Sentence(
+        "The receiver answered with an error.", "Получатель ответил ошибкой."
+    ),
+    "endpoint_gone": Sentence(
+        "The receiver answered 410: do not call again.",
+        "Получатель ответил 410: больше не звонить.",
+    ),
+    "given_up": Sentence(
+        "It was tried for as long as allowed.", "Попытки исчерпали отведённое время."
+    ),
+    "no_postbacks": Sentence("The partner has no postbacks.", "У партнёра нет постбэков."),
     # records nobody could process
     "frame_damaged": Sentence(
         "The record does not start with a known schema id.", "Запись не начинается с id схемы."

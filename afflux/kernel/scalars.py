@@ -84,16 +84,6 @@ def host(text: str) -> str:
     return text.lower()
 
 
-def network(text: str) -> str:
-    """Read an address or a network of addresses in CIDR notation, IPv4 or IPv6."""
-    try:
-        return str(ip_network(text))
-    except ValueError as error:
-        raise ValueError(
-            f"{error}: give a network such as 192.0.2.0/24, 2001:db8::/32 or one address"
-        ) from None
-
-
 def host_pattern(text: str) -> str:
     """Read a host name, or `*.shop.example` for all hosts below one."""
     wild = text.startswith("*.")
@@ -108,6 +98,16 @@ def url_params(text: str) -> str:
         return compile_params(text).url
     except MacroError as error:
         raise ValueError(f"{error} (in {text[:120]!r})") from error
+
+
+def network(text: str) -> str:
+    """Read an address or a network of addresses in CIDR notation, IPv4 or IPv6."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: give a network such as 192.0.2.0/24, 2001:db8::/32 or one address"
+        ) from None
 
 
 def url(text: str) -> str:

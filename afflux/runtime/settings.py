@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         10.0, description="longest wait for a request's head, for its body, and between requests"
     )
     edge_connections: int = Field(10_000, description="connections an edge holds at once")
+    geo_db: str = Field(
+        "", description="MaxMind-format databases of countries and networks, comma separated files"
+    )
+    edge_opt_out: Literal["off", "gpc", "gpc+dnt"] = Field(
+        "gpc", description="signals of a browser that keep its visitor from being followed"
+    )
     edge_advertiser_rate: int = Field(
         1_000, ge=0, description="reports a second one advertiser may send on and on; 0: no limit"
     )
@@ -70,12 +76,6 @@ class Settings(BaseSettings):
     )
     edge_failure_burst: int = Field(
         100, ge=1, description="failed authentications from one address at once"
-    )
-    geo_db: str = Field(
-        "", description="MaxMind-format databases of countries and networks, comma separated files"
-    )
-    edge_opt_out: Literal["off", "gpc", "gpc+dnt"] = Field(
-        "gpc", description="signals of a browser that keep its visitor from being followed"
     )
     journal_segment_bytes: int = Field(64 << 20, description="size that begins a new segment")
     journal_limit_bytes: int = Field(4 << 30, description="journal size that refuses conversions")
@@ -104,6 +104,37 @@ class Settings(BaseSettings):
     screen_wait_ms: int = Field(30_000, description="longest wait for clicks and their screening")
     attribution_grace_s: int = Field(86_400, description="log time in which a late touch revises")
     catalog_lead_ms: int = Field(1_000, description="a change is known this long after its apply")
+
+    retention_agent_days: int = Field(
+        30,
+        ge=0,
+        description="days ClickHouse keeps raw user agents and referrer paths; 0: for ever",
+    )
+    retention_address_days: int = Field(
+        30, ge=0, description="days ClickHouse keeps cut and hashed addresses; 0: for ever"
+    )
+    retention_sub_days: int = Field(
+        400, ge=0, description="days ClickHouse keeps sub ids and ref ids; 0: for ever"
+    )
+    retention_visitor_days: int = Field(
+        400, ge=0, description="days ClickHouse keeps visitor keys of clicks, views and flags"
+    )
+    retention_rejection_days: int = Field(
+        365, ge=0, description="days ClickHouse keeps refused requests and dead letters as sent"
+    )
+    notify_allow_networks: str = Field(
+        "", description="networks (CIDR, comma separated) postbacks may go to besides public ones"
+    )
+    notify_settle_ms: int = Field(
+        1_000, description="how long a conversion rests before its partner is told"
+    )
+    notify_backoff_ms: int = Field(5_000, description="wait after the first failed postback")
+    notify_give_up_s: int = Field(86_400, description="how long a postback is tried")
+    notify_timeout_s: float = Field(10.0, description="bound on one postback, redirects included")
+    notify_concurrency: int = Field(64, description="postbacks under way at once")
+    notify_per_endpoint: int = Field(4, description="of them, to one host of one partner")
+    notify_per_host: int = Field(16, description="of them, to one host")
+    notify_log_days: int = Field(90, description="how long ended postbacks are kept in the log")
 
     @property
     def journal(self) -> Path:

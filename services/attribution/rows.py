@@ -2,11 +2,12 @@
 
 | key | value |
 |---|---|
-| `j` visitor 16, click ulid 16, `c` | a click: instants, offset, ids; its time is inside the ulid |
+| `j` visitor 16, click ulid 16, `c` | a click: instants, offset, ids, then maybe its tags |
 | `j` visitor 16, click ulid 16, `f` | the notes of that click |
 | `c` visitor 16, conversion key 16 | a conversion that can still change, with its last decision |
 | `k` conversion key 16 | body hash of the first report under this key, for ever |
 | `t` due 8, conversion key 16 | when (log time) its grace ends: visitor |
+| `e` visitor 16 | nothing: the visitor was erased and its rows are gone |
 | `m` | how far the inputs are known, next offsets, owner epoch |
 """
 
@@ -20,7 +21,7 @@ from msgspec import Struct
 from afflux.kernel.events import Conversion
 from afflux.kernel.ids import ulid
 from afflux.kernel.types import Millis
-from services.attribution.domain.journey import Note, Seen
+from services.attribution.domain.journey import NO_TAGS, Note, Seen, Tags
 from services.attribution.domain.parking import Progress
 
 FAMILY = 17
@@ -51,15 +52,20 @@ class Open(Struct, frozen=True, array_like=True):
 
 
 class Meta(Struct, frozen=True, array_like=True):
-    """Where one partition stands. `clean`: the last owner left nothing published uncommitted."""
+    """Where one partition stands. `clean`: the last owner left nothing published uncommitted;
+    `conversions_log`: log time of the conversions partition."""
 
     progress: Progress = Progress()
     conversions_next: int = 0
     flags_next: int = 0
     epoch: int = 0
     clean: bool = True
+    conversions_log: Millis = Millis(0)
 
 
+_TAGS = b"\x00"
+"""Behind the reason code, which never holds one: rows of before there were tags end there."""
+_tags = msgspec.msgpack.Decoder(Tags)
 _notes = msgspec.msgpack.Decoder(tuple[Note, ...])
 _open = msgspec.msgpack.Decoder(Open)
 _meta = msgspec.msgpack.Decoder(Meta)
@@ -111,6 +117,11 @@ def due_key(due: Millis, conversion_key: bytes) -> bytes:
     return DUE + due.to_bytes(8, "big") + conversion_key
 
 
+def forgotten_key(visitor: bytes) -> bytes:
+    """Return the key that says that an erased visitor's rows are gone."""
+    return b"e" + visitor
+
+
 def split_due_key(key: bytes) -> tuple[Millis, bytes]:
     """Return when a grace ends, and of which conversion."""
     return Millis(int.from_bytes(key[1:9], "big")), key[9:]
@@ -130,15 +141,26 @@ def pack_click(seen: Seen) -> bytes:
             seen.advertiser_id,
         )
         + (seen.no_touch or "").encode()
+        + (b"" if seen.tags == NO_TAGS else _TAGS + encode(seen.tags))
     )
 
 
 def unpack_click(click_id: bytes, row: bytes) -> Seen:
     """Return a click from its row."""
     occurred, recorded, logged, offset, partner, offer, link, advertiser = _CLICK.unpack_from(row)
-    no_touch = row[_CLICK.size :].decode() or None
+    reason, tagged, tags = row[_CLICK.size :].partition(_TAGS)
     return Seen(
-        click_id, occurred, recorded, logged, offset, partner, offer, link, advertiser, no_touch
+        click_id,
+        occurred,
+        recorded,
+        logged,
+        offset,
+        partner,
+        offer,
+        link,
+        advertiser,
+        reason.decode() or None,
+        _tags.decode(tags) if tagged else NO_TAGS,
     )
 
 

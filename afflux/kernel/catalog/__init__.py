@@ -16,6 +16,7 @@ from afflux.kernel.catalog.entities import (
     Offer,
     OfferGroup,
     Partner,
+    Postback,
     State,
     Terms,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Offer",
     "OfferGroup",
     "Partner",
+    "Postback",
     "State",
     "System",
     "Targeting",

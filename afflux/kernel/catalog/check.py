@@ -26,6 +26,7 @@ from afflux.kernel.types import Millis
 
 Entities = Mapping[tuple[str, str], Entity]
 FAR: Millis = Millis(2**62)
+MAX_POSTBACKS = 10
 
 
 class Reference(Struct, frozen=True):
@@ -84,13 +85,20 @@ def references(entity: Entity) -> Iterator[Reference]:
         case Link():
             yield Reference("partner", Partner.kind, str(entity.partner_id))
             yield Reference("offer", Offer.kind, str(entity.offer_id))
+        case Partner():
+            for offer_id in sorted({o for each in entity.postbacks for o in each.offers}):
+                yield Reference("postbacks", Offer.kind, str(offer_id))
         case CommissionRule():
-            if entity.partner_id is not None:
-                yield Reference("partner", Partner.kind, str(entity.partner_id))
-            if entity.offer_id is not None:
-                yield Reference("offer", Offer.kind, str(entity.offer_id))
+            yield from _rule_references(entity)
         case _:
             return
+
+
+def _rule_references(rule: CommissionRule) -> Iterator[Reference]:
+    if rule.partner_id is not None:
+        yield Reference("partner", Partner.kind, str(rule.partner_id))
+    if rule.offer_id is not None:
+        yield Reference("offer", Offer.kind, str(rule.offer_id))
 
 
 def _check_repeats(declaration: Declaration, problems: Problems) -> None:
@@ -121,6 +129,8 @@ def _own_problems(declared: Declared) -> Iterator[str]:
     if isinstance(entity, Offer):
         yield from _offer_problems(entity)
         yield from targeting_problems(entity)
+    if isinstance(entity, Partner) and len(entity.postbacks) > MAX_POSTBACKS:
+        yield f"a partner has at most {MAX_POSTBACKS} postbacks, not {len(entity.postbacks)}"
 
 
 def _offer_problems(offer: Offer) -> Iterator[str]:

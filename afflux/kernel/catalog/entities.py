@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from afflux.kernel.catalog.targeting import ClickCap, Targeting
 from afflux.kernel.money import Money
+from afflux.kernel.postback import PostbackEvent, PostbackMethod
 
 DAY_S = 86_400
 HOLD_DAYS = 30
@@ -80,8 +81,25 @@ class Advertiser(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allow_pixel: bool = False
 
 
+class Postback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A URL of a partner's that is called when `events` happen; no goals, no offers mean all.
+
+    `sign` adds a signature with the partner's key.
+    """
+
+    url: str
+    events: list[PostbackEvent]
+    goals: list[str] = []
+    offers: list[int] = []
+    method: PostbackMethod = PostbackMethod.GET
+    sign: bool = False
+
+
 class Partner(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An affiliate; `currency` is what it is paid in."""
+    """An affiliate; `currency` is what it is paid in.
+
+    `postback_key` names the key that signs its postbacks: another name is another key.
+    """
 
     kind: ClassVar[str] = "partner"
 
@@ -89,6 +107,8 @@ class Partner(_Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: State = State.ACTIVE
     group: str | None = None
     currency: str = "EUR"
+    postbacks: list[Postback] = []
+    postback_key: str = "k1"
 
 
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

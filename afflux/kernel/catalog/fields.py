@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec import UNSET, Struct
@@ -26,12 +26,12 @@ from afflux.kernel.catalog.entities import (
     State,
     Terms,
 )
+from afflux.kernel.catalog.postback_fields import postback_fields
 from afflux.kernel.catalog.targeting_fields import targeting_fields
 from afflux.kernel.document import (
     BAD,
     Field,
     Node,
-    Parse,
     Problems,
     Text,
     build,
@@ -113,14 +113,11 @@ def terms_text(terms: object) -> object:
 
 
 def _list_of(kind: type[Struct], fields: Mapping[str, Field], *, at_least: int) -> Field:
-    item: Parse = record(kind, fields)
-    show_items: Callable[[object], object] = lambda values: (  # noqa: E731
-        [show(value, fields) for value in values if isinstance(value, Struct)]
-        if isinstance(values, list)
-        else values
-    )
-    attribute = f"{kind.__name__.lower()}s"
-    return Field(attribute, listing(item, at_least=at_least), show_items, required=True)
+    def show_items(values: object) -> object:
+        return [show(value, fields) for value in values] if isinstance(values, list) else values
+
+    items = listing(record(kind, fields), at_least=at_least)
+    return Field(f"{kind.__name__.lower()}s", items, show_items, required=True)
 
 
 _duration_field = partial(Field, parse=_duration, show=scalars.duration_text)
@@ -218,6 +215,7 @@ SHAPES: tuple[Shape, ...] = (
             "status": _state,
             "group": Field("group", _name),
             "currency": Field("currency", _currency),
+            **postback_fields(show),
         },
         "partner",
     ),

@@ -226,4 +226,4 @@ def _flat(value: object, path: str = "") -> dict[str, str]:
 
 
 def _own_name(item: object) -> object:
-    return item.get("name", item.get("id")) if isinstance(item, dict) else item
+    return item.get("name", item.get("id", item.get("url"))) if isinstance(item, dict) else item

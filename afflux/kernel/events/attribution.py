@@ -36,8 +36,14 @@ class TouchOutcome(StrEnum):
     NONE = "none"
 
 
-class Share(Struct, frozen=True, kw_only=True):
-    """An exact part (numerator/denominator) of one conversion's credit."""
+class Share(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An exact part (numerator/denominator) of one conversion's credit.
+
+    What the partner had put into the credited click (`ref_id`, `source`, `sub`), and its country
+    and device, go with it: postbacks to the partner name them. Defaults are omitted from the
+    content that a decision's id is the hash of, so that a click without them has the id it always
+    had.
+    """
 
     partner_id: int
     offer_id: int
@@ -46,6 +52,11 @@ class Share(Struct, frozen=True, kw_only=True):
     clicked_at: Instant | None = None
     numerator: int
     denominator: int
+    ref_id: str | None = None
+    source: str | None = None
+    sub: list[str] = []
+    country: str | None = None
+    device: str | None = None
 
 
 class Touch(Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ DEFAULT_SERVICES: tuple[Service, ...] = (
     STREAM,
     Service("analytics", ("analytics",)),
     Service("monitor", ("monitor",)),
+    Service("notify", ("notify",)),
 )
 
 

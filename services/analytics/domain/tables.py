@@ -1,8 +1,8 @@
 """Raw tables: one a topic, one row a record, columns derived from the event's fields.
 
-A list of records becomes JSON text, except what queries ask for: the shares of a decision are
-parallel arrays, the names of signals and of rules are arrays. A record inside a record (the
-decision in an assessment) is laid out flat with a prefix.
+A list of records becomes JSON text; what queries ask for are arrays as well: the shares of a
+decision, the names of signals and of rules. A record inside a record (the decision in an
+assessment) is laid out flat with a prefix.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ UNDECODABLE = "raw_undecodable"
 TOPICS: tuple[str, ...] = (
     "catalog.changes",
     "tracking.clicks",
+    "tracking.impressions",
     "tracking.conversions",
     "tracking.adjustments",
     "tracking.rejections",
@@ -40,6 +41,7 @@ TOPICS: tuple[str, ...] = (
     "attribution.decisions",
     "fraud.assessments",
     "payouts.commissions",
+    "privacy.erasures",
     "deadletters",
 )
 _FEW_VALUES = frozenset(
@@ -48,8 +50,9 @@ _FEW_VALUES = frozenset(
     state_after rule_id author fetch_metadata debit credit""".split()
 )
 _PREFIXES = {"decision": "decided"}
+_SHARE_ARRAYS = "partner_id offer_id link_id click_id clicked_at numerator denominator".split()
 _ARRAYS: dict[type, dict[str, str]] = {
-    Share: {name: f"share_{name}" for name in Share.__struct_fields__},
+    Share: {name: f"share_{name}" for name in _SHARE_ARRAYS},
     Signal: {"name": "signal_names"},
     RuleReason: {"rule": "reason_rules"},
 }

@@ -20,7 +20,7 @@ from afflux.kernel.events import (
 )
 from afflux.kernel.ids import derive, ulid_time
 from afflux.kernel.types import Id16, Millis
-from services.attribution.domain.journey import MAX_TOUCHES, Journey, Seen, Step
+from services.attribution.domain.journey import MAX_TOUCHES, NO_TAGS, Journey, Seen, Step
 from services.attribution.domain.models import DEFAULT_MODEL, choose
 from services.attribution.domain.parking import signal_of
 from services.attribution.domain.window import OfferTerms, find_terms, outside
@@ -90,6 +90,7 @@ def named_step(conversion: Conversion, journey: Journey) -> Step | None:
         link_id=conversion.click_link_id or 0,
         advertiser_id=found.seen.advertiser_id if found else conversion.advertiser_id,
         no_touch=found.seen.no_touch if found else None,
+        tags=found.seen.tags if found else NO_TAGS,
     )
     return Step(seen, found.notes if found else ())
 
@@ -210,7 +211,7 @@ def _touch(step: Step, reason: str | None) -> Touch:
 
 
 def _share(step: Step, share: Fraction) -> Share:
-    seen = step.seen
+    seen, tags = step.seen, step.seen.tags
     return Share(
         partner_id=seen.partner_id,
         offer_id=seen.offer_id,
@@ -219,6 +220,11 @@ def _share(step: Step, share: Fraction) -> Share:
         clicked_at=seen.occurred_at,
         numerator=share.numerator,
         denominator=share.denominator,
+        ref_id=tags.ref_id,
+        source=tags.source,
+        sub=list(tags.sub),
+        country=tags.country,
+        device=tags.device,
     )
 
 

@@ -16,6 +16,19 @@ MAX_TOUCHES = 200
 """A decision lists, and a model sees, at most this many touches: the newest."""
 
 
+class Tags(Struct, frozen=True, array_like=True):
+    """What the partner had put into a click, and its country and device."""
+
+    ref_id: str | None = None
+    source: str | None = None
+    sub: tuple[str, ...] = ()
+    country: str | None = None
+    device: str | None = None
+
+
+NO_TAGS = Tags()
+
+
 class Seen(Struct, frozen=True):
     """A click as the state keeps it. `no_touch`: why it can earn nothing (refused, preview)."""
 
@@ -29,6 +42,7 @@ class Seen(Struct, frozen=True):
     link_id: int
     advertiser_id: int
     no_touch: str | None = None
+    tags: Tags = NO_TAGS
 
 
 class Note(Struct, frozen=True, array_like=True):

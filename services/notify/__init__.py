@@ -1,0 +1,1 @@
+"""Postbacks to partners: what happened to their conversions, told at least once, in order."""
