@@ -198,7 +198,7 @@ class ClickPath:
         if extras.to is not None and way.reason is None:
             deep = way.route.deep
             if deep is not None:
-                values = self._values(deep.needs, visit, seen, extras)
+                values = {**self._values(deep.needs, visit, seen, extras), **way.route.ids}
                 location = deep.lead(extras.to, token, values)
                 if location is not None:
                     return Way(way.route, None, way.outcome), location
