@@ -28,6 +28,7 @@ BENCHES = {
     "screen": "clicks/s judged and stored on one core",
     "attribution": "clicks/s and conversions/s joined and decided on one core",
     "sink": "rows/s from the clicks topic into ClickHouse",
+    "shipper": "journal records/s to Kafka on one core, beside fastavro and send() in the same run",
     "ledger": "conversions/s through the ledger, beside bare PostgreSQL writes in the same run",
 }
 RESULTS = ROOT / "bench" / "results"

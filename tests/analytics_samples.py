@@ -17,8 +17,10 @@ from afflux.kernel.events import (
     Conversion,
     CreditSignal,
     Decision,
+    Erasure,
     Event,
     FlagAction,
+    Impression,
     Item,
     LedgerEntry,
     Operation,
@@ -78,6 +80,48 @@ def clicks(count: int, seed: int = 1) -> list[Click]:
     """Clicks of five partners."""
     rng = random.Random(seed)
     return [click(rng, number) for number in range(count)]
+
+
+def impression(rng: random.Random, number: int) -> Impression:
+    """One view by one of the same visitors; one in four does not count."""
+    at = Millis(START + rng.randrange(72 * HOUR))
+    partner = rng.randint(1, 5)
+    impression_id = ulid(at, number.to_bytes(10, "big"))
+    return Impression(
+        event_id=impression_id,
+        occurred_at=at,
+        recorded_at=Millis(at + 5),
+        impression_id=impression_id,
+        visitor_key=derive("visitor", rng.randrange(200)),
+        visitor_is_new=False,
+        link_id=partner * 10 + rng.randint(0, 1),
+        partner_id=partner,
+        offer_id=100 + rng.randint(0, 2),
+        advertiser_id=7,
+        ip_prefix="10.1.2.0/24",
+        ip_hash=rng.randbytes(8),
+        country=rng.choice(["DE", "FR", None]),
+        user_agent="Mozilla/5.0 (X11; Linux x86_64)",
+        device=rng.choice(["desktop", "mobile"]),
+        os="Linux",
+        browser="Firefox",
+        source=rng.choice(["mail", "blog", None]),
+        sub=rng.choice([[], ["a"]]),
+        reason=rng.choice([None, None, None, "preview"]),
+        edge_id="edge-1",
+        journal_position=number,
+    )
+
+
+def erasure(visitor_key: bytes, at: Millis = START) -> Erasure:
+    """A visitor asks to be forgotten."""
+    return Erasure(
+        event_id=derive("erasure", visitor_key, at),
+        occurred_at=at,
+        recorded_at=at,
+        visitor_key=visitor_key,
+        author="test",
+    )
 
 
 def flag(
@@ -292,11 +336,13 @@ def named(kind: str, entity_id: int, name: str) -> CatalogChange:
 
 def world(count: int, seed: int = 1) -> list[Event]:
     """Clicks, flags, conversions with decisions, assessments and money; some refunded."""
-    rng = random.Random(seed)
+    rng, views = random.Random(seed), random.Random(-seed - 1)
     events: list[Event] = [named("partner", number, f"Partner {number}") for number in range(1, 6)]
     sequence = 0
     for number, one in enumerate(clicks(count, seed)):
         events.append(one)
+        if number % 3 == 0:
+            events.append(impression(views, number))
         if rng.random() < 0.1:
             events.append(flag(one))
         if rng.random() < 0.2:

@@ -26,6 +26,7 @@ from afflux.kernel.events import (
 from afflux.kernel.ids import derive, ulid
 from afflux.kernel.outcome import DeadLetter, Emit, Outcome
 from afflux.kernel.types import Millis
+from services.attribution.domain.erasing import Ends
 from services.attribution.process import Arrival, Policy, Process
 from services.attribution.state import State
 from services.attribution.table import Table
@@ -194,6 +195,21 @@ class Log:
     clicks: list[Click] = field(default_factory=list)
     flags: list[ClickFlag] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
+    erasures: dict[bytes, Millis] = field(default_factory=dict)
+
+    def ends_after(self, at: Millis) -> Ends:
+        """The first ends behind which every record's log time is later than `at`."""
+        ends = []
+        for name in TOPICS:
+            log_time, end = 0, 0
+            for number, event in enumerate(self.topic(name), 1):
+                log_time = max(log_time, event.recorded_at)
+                end = number if log_time <= at else end
+            ends.append(end)
+        # The screen is never idle: its words on these clicks stand in the log, too.
+        marks = [n for n, f in enumerate(self.flags, 1) if f.action is FlagAction.SCREENED]
+        enough = [n for n in marks if self.flags[n - 1].source_offset >= ends[0]]
+        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2])
 
     def topic(self, name: str) -> Sequence[Click | ClickFlag | Conversion]:
         """The records of a topic; their offsets count from 0."""
@@ -231,13 +247,14 @@ class Worker:
         self.policy = policy
         self.published: list[Decision] = []
         self.outcomes: list[Outcome] = []
+        self.erased: dict[bytes, Millis] = {}
         self.start()
 
     def start(self) -> None:
         """Open the store, as after a crash: what was not committed is gone."""
         state = State(self.table)
         state.take_ownership()
-        self.process = Process(state, self.view, self.policy)
+        self.process = Process(state, self.view, self.policy, self.erased)
 
     def stop(self) -> None:
         """Leave in order."""
@@ -255,6 +272,7 @@ class Worker:
             if some:
                 positions[topic] = begin + len(some)
         at = Millis(T0 + now)
+        self.know(max((arrival.event.recorded_at for arrival in arrivals), default=0), at)
         taken = self.process.take(arrivals, len(self.log.clicks), at)
         settled = self.process.settle(at)
         self.outcomes += [*taken, *settled]
@@ -266,6 +284,14 @@ class Worker:
         else:
             self.start()
 
+    def know(self, recorded_at: int, now: Millis) -> None:
+        """Know the erasures up to an instant, as the stage does before it takes a batch."""
+        for visitor_key, at in self.log.erasures.items():
+            if at <= recorded_at:
+                self.erased.setdefault(visitor_key, at)
+        if self.process.waits_for_ends(now):
+            self.process.wait_for(self.log.ends_after(max(self.erased.values())), now)
+
     def drain(self, batch: int = 1000, now: int = 0, forever: bool = True) -> Worker:
         """Read every topic to its end, then let every wait be over."""
         while any(
@@ -273,6 +299,8 @@ class Worker:
         ):
             self.turn([(topic, batch) for topic in TOPICS], now)
         if forever:
+            self.know(NEVER, Millis(T0 + now))
+            self.turn(now=NEVER - T0)
             self.turn(now=NEVER - T0)
         return self
 

@@ -3,8 +3,9 @@
     python tests/tracking_client.py URL TOKEN HISTORY SEED STOPFILE
 
 Sends clicks and postbacks over several connections until STOPFILE exists. What was answered
-302 or 200 is appended to HISTORY and fsynced before the next request. A postback that failed is
-sent again until it is answered, as advertisers do.
+302 or 200 is appended to HISTORY and fsynced before the next request; what is asked for is written
+to HISTORY.asked before it is sent. A postback that failed is sent again until it is answered, as
+advertisers do.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Client:
         self.stop = stop
         self.lock = threading.Lock()
         self.fd = os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        asked = history.with_suffix(".asked")
+        self.asked = os.open(asked, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def remember(self, line: str) -> None:
         with self.lock:
@@ -42,6 +45,7 @@ class Client:
             number += 1
             if not waiting and rng.random() < 0.3:
                 waiting = f"{seed}-{number}"
+            os.write(self.asked, f"{waiting or f'{seed}-{number}'}\n".encode())
             try:
                 if waiting:
                     self.postback(connection, waiting)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from afflux.kernel.catalog import Entity
 from afflux.kernel.events import Adjustment, CatalogChange, Click, Conversion, Event, Rejection
 from afflux.kernel.keys import postback_token
 from afflux.runtime.codec import Codec
@@ -22,6 +23,13 @@ from afflux.runtime.supervise.stack import Stack
 from tests.tracking_samples import SECRET, changes
 
 ENV = {"AFFLUX_SECRET": SECRET.decode()}
+UNLIMITED = {
+    **ENV,
+    "AFFLUX_EDGE_ADVERTISER_RATE": "0",
+    "AFFLUX_EDGE_ADDRESS_RATE": "0",
+    "AFFLUX_EDGE_FAILURE_RATE": "0",
+}
+"""For tests that are refused more often than a client may be."""
 TOKEN = postback_token(SECRET, 7, 1)
 TOPICS = (Click.topic, Conversion.topic, Adjustment.topic, Rejection.topic)
 CLIENT = Path(__file__).with_name("tracking_client.py")
@@ -36,14 +44,29 @@ def until(true: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
 
 
 def status(stack: Stack, name: str) -> dict[str, object]:
-    """Return what a service says of itself, or nothing when it does not answer."""
+    """Return what a service with one part says of itself, or nothing when it does not answer."""
     code, body = fetch(stack.admin_port(name), "/status")
     parts: dict[str, dict[str, object]] = json.loads(body)["parts"] if code == 200 else {}
-    return parts.get(name, {})
+    return parts.get(name) or next(iter(parts.values()), {})
 
 
-def publish_catalog(stack: Stack, more: Sequence[CatalogChange] = ()) -> None:
-    """Put the catalogue of the samples into Kafka and wait until the edge knows it."""
+def publish_entities(stack: Stack, entities: Sequence[Entity], links: int) -> None:
+    """Put a catalogue into Kafka and wait until the edge knows its links."""
+
+    async def publish() -> None:
+        publisher = Publisher(stack.settings, Codec.load(), "test")
+        await publisher.start()
+        await publisher.publish(changes(entities))
+        await publisher.stop()
+
+    asyncio.run(publish())
+    until(lambda: status(stack, "edge").get("links") == links, "the edge knows the links")
+
+
+def publish_catalog(
+    stack: Stack, more: Sequence[CatalogChange] = (), edge: str | None = "edge"
+) -> None:
+    """Put the catalogue of the samples into Kafka and wait until the edge, if any, knows it."""
 
     async def publish() -> None:
         publisher = Publisher(stack.settings, Codec.load(), "test")
@@ -52,12 +75,13 @@ def publish_catalog(stack: Stack, more: Sequence[CatalogChange] = ()) -> None:
         await publisher.stop()
 
     asyncio.run(publish())
-    until(lambda: status(stack, "edge").get("links") == 5, "the edge knows the links")
+    if edge is not None:
+        until(lambda: status(stack, edge).get("links") == 5, "the edge knows the links")
 
 
-def wait_drained(stack: Stack, timeout_s: float = 60) -> None:
+def wait_drained(stack: Stack, timeout_s: float = 60, shipper: str = "shipper") -> None:
     """Wait until the shipper has nothing left."""
-    until(lambda: status(stack, "shipper").get("lag") == 0, "the journal is shipped", timeout_s)
+    until(lambda: status(stack, shipper).get("lag") == 0, "the journal is shipped", timeout_s)
 
 
 def shipped(settings: Settings) -> list[Event]:
@@ -71,10 +95,10 @@ def shipped(settings: Settings) -> list[Event]:
 
 
 @contextmanager
-def load(stack: Stack, folder: Path, seed: int) -> Iterator[Path]:
-    """Run the external client against the edge; yield its history."""
+def load(stack: Stack, folder: Path, seed: int, url: str | None = None) -> Iterator[Path]:
+    """Run the external client against the stack's edge, or that of `url`; yield its history."""
     history, stop = folder / "history", folder / "stop"
-    command = [sys.executable, str(CLIENT), stack.settings.edge_url, TOKEN]
+    command = [sys.executable, str(CLIENT), url or stack.settings.edge_url, TOKEN]
     child = subprocess.Popen([*command, str(history), str(seed), str(stop)])
     try:
         yield history

@@ -24,11 +24,13 @@ COMMANDS = {
     "import": "afflux.cli.importing:app",
     "kpi": "afflux.cli.kpi:kpi",
     "trace": "afflux.cli.trace:trace",
+    "visitors": "afflux.cli.visitors:app",
     "ledger": "afflux.cli.ledger:app",
     "verify": "afflux.cli.verify:verify",
     "dlq": "afflux.cli.dlq:app",
     "notify": "afflux.cli.notify:app",
     "rejections": "afflux.cli.rejections:app",
+    "journal": "afflux.cli.journal:app",
 }
 
 

@@ -95,6 +95,9 @@ REASONS: dict[str, Sentence] = {
     "click_id_foreign": Sentence(
         "The click belongs to another advertiser.", "Клик принадлежит другому рекламодателю."
     ),
+    "visitor_erased": Sentence(
+        "The visitor of this click was erased.", "Посетитель этого клика удалён."
+    ),
     "field_missing": Sentence("A required field is missing.", "Нет обязательного поля."),
     "field_invalid": Sentence("A field has a wrong value.", "Поле имеет неверное значение."),
     "goal_unknown": Sentence("The offer has no such goal.", "У оффера нет такой цели."),

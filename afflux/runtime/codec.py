@@ -54,6 +54,14 @@ class Codec:
         """Return a codec over schemas/registry.json."""
         return cls(registry())
 
+    def newest(self, kind: type[Event]) -> Schema:
+        """Return the schema that events of a kind are written with."""
+        return self._schemas.newest[kind]
+
+    def frame(self, kind: type[Event]) -> bytes:
+        """Return what stands before the datum of an event: a zero and the schema's id."""
+        return self._frames[kind]
+
     def encode(self, event: Event) -> bytes:
         """Return the framed Avro datum; raises ValueError for a field out of its schema."""
         kind = type(event)

@@ -35,12 +35,42 @@ REPORTS = Counter(
 )
 JOURNALED = Gauge("afflux_journaled", "Records in the journal since ever, by kind.", ["kind"])
 JOURNAL_BYTES = Gauge("afflux_journal_bytes", "Size of the journal on disk.")
+FSYNC_SECONDS = Histogram(
+    "afflux_journal_fsync_seconds",
+    "Time of one fdatasync of the journal.",
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5),
+)
+GROUP_RECORDS = Histogram(
+    "afflux_journal_group_records",
+    "Records that became durable by one fdatasync.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000),
+)
+JOURNAL_UNSHIPPED_BYTES = Gauge(
+    "afflux_journal_unshipped_bytes", "Bytes of journal records that Kafka has not acknowledged."
+)
+JOURNAL_OLDEST_SECONDS = Gauge(
+    "afflux_journal_oldest_unshipped_seconds",
+    "Age of the oldest journal record that Kafka has not acknowledged; 0 without one.",
+)
 SHIPPED = Counter("afflux_shipped", "Journal records acknowledged by Kafka, by topic.", ["topic"])
 SHIP_SKIPPED = Counter(
     "afflux_ship_skipped", "Journal records found in Kafka already after a restart.", ["topic"]
 )
 CUT_JOURNEYS = Counter(
     "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
+)
+ERASED_ROWS = Counter(
+    "afflux_erased_rows",
+    "Rows of erased visitors deleted in ClickHouse, by topic; of conversions: blanked.",
+    ["topic"],
+)
+ERASED_VISITORS = Gauge(
+    "afflux_erased_visitors", "Erased visitors that a stage knows of and refuses.", ["stage"]
+)
+ERASURES_PENDING = Gauge(
+    "afflux_erasures_pending",
+    "Erasures of which a stage still has to delete its state, over its partitions.",
+    ["stage"],
 )
 POSTBACKS = Counter(
     "afflux_postbacks", "Postbacks to partners that ended, by how (delivered, parked).", ["result"]

@@ -105,6 +105,23 @@ class Settings(BaseSettings):
     attribution_grace_s: int = Field(86_400, description="log time in which a late touch revises")
     catalog_lead_ms: int = Field(1_000, description="a change is known this long after its apply")
 
+    retention_agent_days: int = Field(
+        30,
+        ge=0,
+        description="days ClickHouse keeps raw user agents and referrer paths; 0: for ever",
+    )
+    retention_address_days: int = Field(
+        30, ge=0, description="days ClickHouse keeps cut and hashed addresses; 0: for ever"
+    )
+    retention_sub_days: int = Field(
+        400, ge=0, description="days ClickHouse keeps sub ids and ref ids; 0: for ever"
+    )
+    retention_visitor_days: int = Field(
+        400, ge=0, description="days ClickHouse keeps visitor keys of clicks, views and flags"
+    )
+    retention_rejection_days: int = Field(
+        365, ge=0, description="days ClickHouse keeps refused requests and dead letters as sent"
+    )
     notify_allow_networks: str = Field(
         "", description="networks (CIDR, comma separated) postbacks may go to besides public ones"
     )

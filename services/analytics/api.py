@@ -25,6 +25,7 @@ from services.analytics.domain.kpis import chosen
 from services.analytics.kpi import run_query
 from services.analytics.layout import as_csv, as_json
 from services.analytics.trace import trace
+from services.analytics.visitors import visitor
 from services.analytics.warehouse import Warehouse
 
 Reader = AsyncConnection[tuple[object, ...]]
@@ -62,13 +63,13 @@ def api_app(warehouse: Warehouse, reader: Reader) -> FastAPI:
     @app.get("/v1/trace/{conversion_key}")
     async def one_conversion(conversion_key: str) -> dict[str, object]:
         """All rows about a conversion; the key is 32 hexadecimal digits."""
-        try:
-            key = bytes.fromhex(conversion_key)
-        except ValueError:
-            key = b""
-        if len(key) != 16:
-            raise HTTPException(422, f"{conversion_key!r} is no conversion key: 32 hex digits")
+        key = parse_key(conversion_key, "conversion key")
         return {"conversion_key": key.hex(), **await trace(warehouse, key)}
+
+    @app.get("/v1/visitors/{visitor_key}")
+    async def one_visitor(visitor_key: str) -> dict[str, object]:
+        """Rows of a visitor by table, and since when it is erased."""
+        return await visitor(warehouse, parse_key(visitor_key, "visitor key"))
 
     return app
 
@@ -94,6 +95,17 @@ def _add_kpi(app: FastAPI, warehouse: Warehouse) -> None:
         if format == "csv":
             return Response(as_csv(result), media_type="text/csv; charset=utf-8")
         return Response(as_json(result), media_type="application/json")
+
+
+def parse_key(text: str, what: str) -> bytes:
+    """Return the 16 bytes of 32 hexadecimal digits; raises HTTPException 422."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 16:
+        raise HTTPException(422, f"{text!r} is no {what}: 32 hex digits")
+    return key
 
 
 def parse_instant(name: str, text: str) -> Millis | None:

@@ -11,6 +11,7 @@ from afflux.runtime.deadletters import DeadLetterLimit
 from afflux.runtime.sink_loop import Batch, Resume, TopicPartition
 from services.analytics.bounds import Bounds
 from services.analytics.domain.tables import TOPICS, UNDECODABLE, table_of
+from services.analytics.eraser import Eraser
 from services.analytics.process import Rows, rows_of
 from services.analytics.warehouse import Insert, Warehouse
 
@@ -28,6 +29,7 @@ class AnalyticsSink:
         self._warehouse = warehouse
         self._bounds = bounds
         self._limit = limit
+        self._eraser = Eraser(warehouse)
 
     async def assigned(
         self, partitions: Sequence[TopicPartition]
@@ -57,6 +59,7 @@ class AnalyticsSink:
                 following = batches[place + 1]
                 decoding = asyncio.create_task(asyncio.to_thread(self._rows, following))
             await self._warehouse.insert(inserts_of(batch, rows))
+            await self._eraser.after(batch.part.topic, rows.decoded)
             # One by one: a crash repeats what was under way, not the whole round.
             await self._bounds.done([batch])
             yield rows

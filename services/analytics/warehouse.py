@@ -73,6 +73,10 @@ class Warehouse:
         """Insert in order; each is atomic, and a repetition under its token changes nothing."""
         await self._on(self._writing, self._insert, inserts)
 
+    async def run(self, statements: Sequence[str]) -> None:
+        """Run statements of ours, in order, in the session that writes."""
+        await self._on(self._writing, self._run, statements)
+
     async def query(self, sql: str, parameters: Parameters | None = None) -> Answer:
         """Run a read-only query; values travel as server-side parameters."""
         answer: Answer = await self._on(self._reading, self._query, sql, parameters or {})
@@ -97,6 +101,11 @@ class Warehouse:
                 insert.rows.rechunk().to_arrow(),
                 settings={**_INSERT, "insert_deduplication_token": insert.token},
             )
+
+    def _run(self, statements: Sequence[str]) -> None:
+        assert self._writer is not None
+        for statement in statements:
+            self._writer.command(statement)
 
     def _query(self, sql: str, parameters: Parameters) -> Answer:
         assert self._reader is not None

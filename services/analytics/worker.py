@@ -16,6 +16,7 @@ from afflux.runtime.settings import Settings
 from afflux.runtime.sink_loop import Limits, SinkLoop
 from services.analytics.api import api_app
 from services.analytics.bounds import Bounds
+from services.analytics.retention import keep_retention
 from services.analytics.sink import AnalyticsSink
 from services.analytics.warehouse import Warehouse
 
@@ -39,6 +40,7 @@ class Analytics:
         settings = self._settings
         warehouse = Warehouse(settings.clickhouse)
         await warehouse.open()
+        await keep_retention(warehouse, settings)
         owner = await connect_async(settings.postgres, autocommit=True)
         reader = await connect_async(settings.postgres, autocommit=True)
         try:

@@ -7,7 +7,7 @@ batch makes at most one version of a decision, and the order of topics within it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -16,31 +16,24 @@ from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import (
     Click,
     ClickFlag,
-    ClickOutcome,
     Conversion,
     Decision,
     FlagAction,
 )
 from afflux.kernel.ids import ulid_time
 from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome, Park
-from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
 from services.attribution.domain.decision import decide, published
-from services.attribution.domain.journey import (
-    Journey,
-    Note,
-    Seen,
-    Tags,
-    merge_notes,
-    position,
-)
+from services.attribution.domain.erasing import Ends, Erasing, Reached
+from services.attribution.domain.facts import notes_of, seen_of
+from services.attribution.domain.journey import Journey, merge_notes, position
 from services.attribution.domain.parking import needed, ready, visitor_of
 from services.attribution.rows import Open
 from services.attribution.state import State
 
 _NOTED: Outcome = Emit(())
 _REPEATED: Outcome = Drop("redelivered")
-_NO_TOUCH = frozenset((ClickOutcome.REFUSED, ClickOutcome.PREVIEW))
+_ERASED: Outcome = Drop("visitor_erased")
 
 
 class Policy(Struct, frozen=True):
@@ -64,8 +57,16 @@ class Arrival(Struct, frozen=True):
 class Process:
     """Attribution of one partition: `take` a batch, then `settle` it."""
 
-    def __init__(self, state: State, catalog: Catalog, policy: Policy) -> None:
+    def __init__(
+        self,
+        state: State,
+        catalog: Catalog,
+        policy: Policy,
+        erased: Mapping[bytes, Millis] | None = None,
+    ) -> None:
+        """`erased`: instant of the erasure by visitor, as far as it is known; it may grow."""
         self.state = state
+        self.erasing = Erasing({} if erased is None else erased)
         self._catalog = catalog
         self._policy = policy
         self._concerned: dict[bytes, Millis] = {}
@@ -78,6 +79,10 @@ class Process:
 
         `clicks_end` is the end of the clicks partition, fetched after the batch was read.
         """
+        for visitor in self.erasing.fresh():
+            if not self.state.is_forgotten(visitor):
+                self.erasing.begin(visitor)
+                self._concern(visitor, Millis(0))
         missing = self.state.missing_clicks(
             [arrival.event for arrival in batch if isinstance(arrival.event, Click)]
         )
@@ -109,8 +114,18 @@ class Process:
         found |= self._fresh
         self._concerned, self._fresh = {}, {}
         late = {key for _, key in overdue}
-        settled = (self._settle_one(found[key], key in late, now) for key in sorted(found))
+        settled = [self._settle_one(found[key], key in late, now) for key in sorted(found)]
+        for visitor in list(self.erasing.ripe(self._reached)):
+            settled += self._forget(visitor, now)
         return [outcome for outcome in settled if outcome is not None]
+
+    def wait_for(self, ends: Ends, now: Millis) -> None:
+        """Let erasures that are older than the longest wait go once the log is read to `ends`."""
+        self.erasing.wait_for(ends, self._settled_before(now))
+
+    def waits_for_ends(self, now: Millis) -> bool:
+        """Return whether an erasure is older than the longest wait and knows no ends."""
+        return self.erasing.waits_for_ends(self._settled_before(now))
 
     def _take_click(self, click: Click, offset: int, missing: set[bytes]) -> Outcome:
         progress = self.state.progress
@@ -118,11 +133,13 @@ class Process:
         self.state.progress = msgspec.structs.replace(
             progress, clicks_next=max(progress.clicks_next, offset + 1), clicks_log=log_time
         )
+        if self.erasing.refuses(click.visitor_key, log_time):
+            return _ERASED
         if click.click_id not in missing:
             return _REPEATED
         missing.discard(click.click_id)
-        self.state.add_click(click.visitor_key, _seen(click, offset, log_time))
-        self._concern(click.visitor_key, click.click_id, click.occurred_at)
+        self.state.add_click(click.visitor_key, seen_of(click, offset, log_time))
+        self._concern(click.visitor_key, click.occurred_at)
         return _NOTED
 
     def _take_flag(self, flag: ClickFlag) -> Outcome:
@@ -136,13 +153,15 @@ class Process:
         self.state.progress = progress
         if flag.click_id is None or flag.visitor_key is None:
             return DeadLetter("value_invalid", "a flag names a click and its visitor")
+        if self.erasing.forgot(flag.visitor_key):
+            return _ERASED
         late = log_time if flag.source_offset < progress.screened_to else Millis(0)
         known = self.state.notes(flag.visitor_key, flag.click_id)
-        merged = merge_notes(known, _notes(flag, late))
+        merged = merge_notes(known, notes_of(flag, late))
         if merged == known:
             return _REPEATED
         self.state.set_notes(flag.visitor_key, flag.click_id, merged)
-        self._concern(flag.visitor_key, flag.click_id, ulid_time(flag.click_id))
+        self._concern(flag.visitor_key, ulid_time(flag.click_id))
         return _NOTED
 
     def _take_conversion(
@@ -152,6 +171,7 @@ class Process:
         clicks_end: int,
         now: Millis,
     ) -> Outcome:
+        log_time = self.state.conversion_read(conversion.recorded_at)
         first = known[conversion.conversion_key]
         if first is not None:
             return _REPEATED if first == conversion.body_hash else _conflict(conversion, first)
@@ -159,7 +179,7 @@ class Process:
         self.state.remember(conversion)
         visitor = visitor_of(conversion)
         epoch = self.state.meta.epoch
-        if visitor is None:
+        if visitor is None or self.erasing.refuses(visitor, log_time):
             decision = decide(conversion, Journey(), self._catalog, 0)
             return Emit((published(decision, epoch, None, 0),))
         opened = Open(conversion, clicks_end, now, epoch)
@@ -169,7 +189,7 @@ class Process:
 
     def _settle_one(self, opened: Open, overdue: bool, now: Millis) -> Emit | Park | None:
         state, conversion = self.state, opened.conversion
-        journey = state.journey(conversion, self._due(conversion))
+        journey = self._journey(conversion)
         self.cut_journeys += journey.omitted
         if overdue:
             opened = msgspec.structs.replace(opened, overdue=True)
@@ -187,6 +207,21 @@ class Process:
         else:
             self._keep(opened, _covered_from(journey))
         return Emit((decision,)) if changed else None
+
+    def _forget(self, visitor: bytes, now: Millis) -> list[Emit | Park | None]:
+        """Decide a last time what is open, then delete the visitor's state."""
+        outcomes: list[Emit | Park | None] = []
+        for opened in self.state.open_of(visitor):
+            conversion = opened.conversion
+            journey = self._journey(conversion)
+            decision = decide(conversion, journey, self._catalog, self.state.progress.screened_to)
+            if decision.event_id != opened.decision_id:
+                outcomes.append(Emit((self._publish(opened, decision, now)[1],)))
+            self.state.close_open(visitor, conversion.conversion_key)
+            self.state.undue(self._due(conversion), conversion.conversion_key)
+        self.state.forget(visitor)
+        self.erasing.done(visitor)
+        return outcomes
 
     def _keep(self, opened: Open, wake: int) -> None:
         opened = msgspec.structs.replace(opened, wake=wake)
@@ -213,9 +248,24 @@ class Process:
         missing = opened.conversion.click_id is not None and journey.named is None
         return not missing and _covered_from(journey) <= self.state.progress.horizon
 
-    def _concern(self, visitor: bytes, click_id: bytes, clicked_at: Millis) -> None:
+    def _concern(self, visitor: bytes, clicked_at: Millis) -> None:
         if self.state.has_open(visitor) or visitor in self._concerned:
             self._concerned[visitor] = min(self._concerned.get(visitor, clicked_at), clicked_at)
+
+    def _journey(self, conversion: Conversion) -> Journey:
+        until = self._due(conversion)
+        visitor = visitor_of(conversion)
+        return self.state.journey(
+            conversion, until if visitor is None else self.erasing.until(visitor, until)
+        )
+
+    @property
+    def _reached(self) -> Reached:
+        meta = self.state.meta
+        return Reached(meta.progress.horizon, meta.flags_next, meta.conversions_next)
+
+    def _settled_before(self, now: Millis) -> Millis:
+        return Millis(now - self._policy.wait_ms)
 
     def _due(self, conversion: Conversion) -> Millis:
         return Millis(conversion.recorded_at + self._policy.grace_ms)
@@ -247,33 +297,3 @@ def _conflict(conversion: Conversion, first: bytes) -> DeadLetter:
         f"conversion {conversion.conversion_key.hex()} was reported before with body "
         f"{first.hex()}, now with {conversion.body_hash.hex()}",
     )
-
-
-def _seen(click: Click, offset: int, log_time: Millis) -> Seen:
-    no_touch = None
-    if click.outcome in _NO_TOUCH:
-        no_touch = click.reason if click.reason in REASONS else "no_touch"
-    return Seen(
-        click_id=click.click_id,
-        occurred_at=click.occurred_at,
-        recorded_at=click.recorded_at,
-        log_time=log_time,
-        offset=offset,
-        partner_id=click.partner_id,
-        offer_id=click.offer_id,
-        link_id=click.link_id,
-        advertiser_id=click.advertiser_id,
-        no_touch=no_touch,
-        tags=_tags(click),
-    )
-
-
-def _tags(click: Click) -> Tags:
-    device = None if click.device == "unknown" else click.device
-    return Tags(click.ref_id, click.source, tuple(click.sub), click.country, device)
-
-
-def _notes(flag: ClickFlag, late_at: Millis) -> list[Note]:
-    invalid = flag.action is FlagAction.INVALID
-    names = [signal.name for signal in flag.signals] or [flag.action.value]
-    return [Note(name, invalid, flag.recorded_at, late_at) for name in names]

@@ -7,6 +7,7 @@
 | `c` visitor 16, conversion key 16 | a conversion that can still change, with its last decision |
 | `k` conversion key 16 | body hash of the first report under this key, for ever |
 | `t` due 8, conversion key 16 | when (log time) its grace ends: visitor |
+| `e` visitor 16 | nothing: the visitor was erased and its rows are gone |
 | `m` | how far the inputs are known, next offsets, owner epoch |
 """
 
@@ -51,13 +52,15 @@ class Open(Struct, frozen=True, array_like=True):
 
 
 class Meta(Struct, frozen=True, array_like=True):
-    """Where one partition stands. `clean`: the last owner left nothing published uncommitted."""
+    """Where one partition stands. `clean`: the last owner left nothing published uncommitted;
+    `conversions_log`: log time of the conversions partition."""
 
     progress: Progress = Progress()
     conversions_next: int = 0
     flags_next: int = 0
     epoch: int = 0
     clean: bool = True
+    conversions_log: Millis = Millis(0)
 
 
 _TAGS = b"\x00"
@@ -112,6 +115,11 @@ def known_key(conversion_key: bytes) -> bytes:
 def due_key(due: Millis, conversion_key: bytes) -> bytes:
     """Return the key of a conversion in the order in which graces end."""
     return DUE + due.to_bytes(8, "big") + conversion_key
+
+
+def forgotten_key(visitor: bytes) -> bytes:
+    """Return the key that says that an erased visitor's rows are gone."""
+    return b"e" + visitor
 
 
 def split_due_key(key: bytes) -> tuple[Millis, bytes]:

@@ -15,6 +15,7 @@ from afflux.runtime import metrics
 from afflux.runtime.deadletters import dead_letter
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
+from services.attribution.domain.erasing import Ends as LogEnds
 from services.attribution.domain.parking import signal_of
 from services.attribution.process import Arrival, Policy, Process
 from services.attribution.state import State
@@ -33,17 +34,38 @@ class Offers(Protocol):
     async def sync(self, known_at: Millis) -> Millis: ...
 
 
+class Erasures(Protocol):
+    """Where erasures are looked up; `sync` makes those known that hold at `known_at`."""
+
+    @property
+    def view(self) -> Mapping[bytes, Millis]: ...
+
+    async def sync(self, known_at: Millis) -> None: ...
+
+    async def look(self, now: Millis) -> None: ...
+
+    async def ends(self) -> Mapping[int, LogEnds]: ...
+
+
 class AttributionStage:
     """Decides conversions; state in `folder`/PARTITION."""
 
     name = "attribution"
     topics: tuple[str, ...] = (Click.topic, ClickFlag.topic, Conversion.topic)
 
-    def __init__(self, folder: Path, offers: Offers, ends: Ends, policy: Policy) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        offers: Offers,
+        ends: Ends,
+        policy: Policy,
+        erasures: Erasures | None = None,
+    ) -> None:
         self._folder = folder
         self._offers = offers
         self._ends = ends
         self._policy = policy
+        self._erasures = erasures
         self._parts: dict[int, Process] = {}
 
     @property
@@ -51,12 +73,18 @@ class AttributionStage:
         """Conversions that wait for their first decision."""
         return sum(part.state.parked for part in self._parts.values())
 
+    @property
+    def erasing(self) -> int:
+        """Erasures whose visitor's state is still there, over all partitions."""
+        return sum(len(part.erasing) for part in self._parts.values())
+
     async def assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Open the stores, begin an owner epoch where needed, return the stores' offsets."""
         for number in sorted({part.partition for part in partitions} - set(self._parts)):
             state = State(RocksTable(self._folder / str(number)))
             state.take_ownership()
-            self._parts[number] = Process(state, self._offers.view, self._policy)
+            erased = None if self._erasures is None else self._erasures.view
+            self._parts[number] = Process(state, self._offers.view, self._policy, erased)
         return {part: self._parts[part.partition].state.offsets[part.topic] for part in partitions}
 
     async def revoked(self, partitions: Sequence[TopicPartition]) -> None:
@@ -68,6 +96,7 @@ class AttributionStage:
 
     async def process(self, records: Sequence[Record], now: Millis) -> Sequence[Event]:
         """Take a batch, then decide what it and the clocks have made ready."""
+        await self._know_erasures(records, now)
         reports = [record.event for record in records if isinstance(record.event, Conversion)]
         if reports:
             await self._offers.sync(max(report.recorded_at for report in reports))
@@ -79,6 +108,7 @@ class AttributionStage:
         for number, process in sorted(self._parts.items()):
             outputs += self._one(process, by_partition[number], ends.get(number, 0), now)
         metrics.PARKED.labels(self.name).set(self.parked)
+        metrics.ERASURES_PENDING.labels(self.name).set(self.erasing)
         return outputs
 
     async def commit(self, positions: Mapping[TopicPartition, int], now: Millis) -> None:
@@ -87,6 +117,19 @@ class AttributionStage:
             process.state.commit(
                 {part.topic: at for part, at in positions.items() if part.partition == number}
             )
+
+    async def _know_erasures(self, records: Sequence[Record], now: Millis) -> None:
+        """Know every erasure that holds for these records, before they are taken (law A2)."""
+        if self._erasures is None:
+            return
+        if records:
+            await self._erasures.sync(max(record.event.recorded_at for record in records))
+        else:
+            await self._erasures.look(now)
+        if any(process.waits_for_ends(now) for process in self._parts.values()):
+            for number, ends in (await self._erasures.ends()).items():
+                if number in self._parts:
+                    self._parts[number].wait_for(ends, now)
 
     async def _clicks_ends(self, reports: Sequence[Conversion]) -> Mapping[int, int]:
         if any(signal_of(report) is CreditSignal.JOURNEY for report in reports):

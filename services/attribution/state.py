@@ -67,6 +67,12 @@ class State:
     def progress(self, value: Progress) -> None:
         self.meta = msgspec.structs.replace(self.meta, progress=value)
 
+    def conversion_read(self, recorded_at: Millis) -> Millis:
+        """Move the log time of the conversions partition on, and return it."""
+        log_time = max(self.meta.conversions_log, recorded_at)
+        self.meta = msgspec.structs.replace(self.meta, conversions_log=log_time)
+        return log_time
+
     @property
     def offsets(self) -> Mapping[str, int]:
         """Next offsets by topic."""
@@ -162,6 +168,20 @@ class State:
             self._visitors[visitor] = left
         else:
             self._visitors.pop(visitor, None)
+
+    def undue(self, due: Millis, conversion_key: bytes) -> None:
+        """Await the end of a conversion's grace no more."""
+        self._rows.delete(rows.due_key(due, conversion_key))
+
+    def forget(self, visitor: bytes) -> None:
+        """Delete a visitor's clicks and notes, and remember that this was done."""
+        for key, _ in list(self._rows.above(rows.journey_prefix(visitor))):
+            self._rows.delete(key)
+        self._rows.put(rows.forgotten_key(visitor), b"")
+
+    def is_forgotten(self, visitor: bytes) -> bool:
+        """Return whether `forget` was committed."""
+        return self._rows.get(rows.forgotten_key(visitor)) is not None
 
     def open_of(self, visitor: bytes) -> list[Open]:
         """Return the open conversions of a visitor that `set_open` has kept, in order of keys."""

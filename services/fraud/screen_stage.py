@@ -19,6 +19,7 @@ from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
+from services.fraud.erasures import Erasures
 from services.fraud.offers import Offers
 from services.fraud.process import Memory, screen, watermark
 from services.fraud.screen_state import Change, ScreenState
@@ -41,11 +42,19 @@ class ScreenStage:
     name = "screen"
     topics: tuple[str, ...] = (Click.topic,)
 
-    def __init__(self, folder: Path, offers: Offers, counted: Counted, tenant_id: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        offers: Offers,
+        counted: Counted,
+        tenant_id: int = 0,
+        erasures: Erasures | None = None,
+    ) -> None:
         self._folder = folder
         self._offers = offers
         self._counted = counted
         self._tenant_id = tenant_id
+        self._erasures = erasures
         self._states: dict[int, ScreenState] = {}
         self._turns: dict[int, _Turn] = {}
 
@@ -62,6 +71,9 @@ class ScreenStage:
         """
         opened = {p.partition: ScreenState(self._folder / str(p.partition)) for p in partitions}
         self._states.update(opened)
+        if self._erasures is not None:
+            for state in opened.values():
+                state.forget(self._erasures.erased, self._erasures.erased)
         if any(state.fresh for state in opened.values()):
             counted = await self._counted()
             for partition, state in opened.items():
@@ -82,6 +94,9 @@ class ScreenStage:
             by_partition[record.partition].append(record)
         if records:
             await self._offers.sync(max(record.event.recorded_at for record in records))
+        if self._erasures is not None and (visitors := await self._erasures.fresh(now)):
+            for state in self._states.values():
+                state.forget(visitors, self._erasures.erased)
         outputs: list[Event] = []
         for partition, state in self._states.items():
             events, turn = self._turn(partition, state, by_partition[partition], now)

@@ -7,7 +7,7 @@ Offsets, clicks and counts change in one batch, so a crash leaves all of them or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,8 @@ from afflux.runtime.rocks import Batch, Rocks
 from services.fraud.domain.repeats import pack, unpack
 from services.fraud.process import Memory, pair_key
 
+VISITOR = 16
+"""A pair begins with the visitor's key."""
 _HEAD, _CLICK, _PAIR, _PENDING = b"h", b"c", b"r", b"p"
 
 
@@ -48,6 +50,7 @@ class ScreenState:
         self._rocks = Rocks(path)
         head = self._rocks.get(_HEAD)
         self.fresh = head is None
+        self._erased: Container[bytes] = frozenset()
         self.head = msgspec.msgpack.decode(head, type=Head) if head else Head()
         self.pending: dict[bytes, ClickCount] = {
             key: msgspec.msgpack.decode(value, type=ClickCount)
@@ -61,6 +64,15 @@ class ScreenState:
         batch.put(_HEAD, msgspec.msgpack.encode(head))
         self._rocks.write(batch)
         self.fresh, self.head = False, head
+
+    def forget(self, visitors: Iterable[bytes], erased: Container[bytes]) -> None:
+        """Delete what is kept of these visitors, and keep nothing more of all in `erased`."""
+        self._erased = erased
+        batch = self._rocks.batch()
+        for visitor in visitors:
+            for key, _ in self._rocks.scan(_PAIR + visitor):
+                batch.delete(key)
+        self._rocks.write(batch)
 
     def memory(self, clicks: Iterable[Click]) -> Memory:
         """Return what is known of these clicks, their visitors and links."""
@@ -82,7 +94,7 @@ class ScreenState:
         batch.put(_HEAD, msgspec.msgpack.encode(head))
         fresh: dict[bytes, ClickCount] = {}
         if change is not None:
-            _put_clicks(batch, change.memory)
+            self._put_clicks(batch, change.memory)
             for number, count in enumerate(change.counts):
                 key = _PENDING + count.to_offset.to_bytes(8, "big") + number.to_bytes(4, "big")
                 batch.put(key, msgspec.msgpack.encode(count))
@@ -95,13 +107,13 @@ class ScreenState:
             del self.pending[key]
         self.pending.update(fresh)
 
+    def _put_clicks(self, batch: Batch, memory: Memory) -> None:
+        for click_id in memory.fresh:
+            batch.put(_CLICK + click_id, b"")
+        for pair in memory.touched:
+            if pair[:VISITOR] not in self._erased:
+                batch.put(_PAIR + pair, pack(memory.recent[pair]))
+
     def close(self) -> None:
         """Flush and release the folder."""
         self._rocks.close()
-
-
-def _put_clicks(batch: Batch, memory: Memory) -> None:
-    for click_id in memory.fresh:
-        batch.put(_CLICK + click_id, b"")
-    for pair in memory.touched:
-        batch.put(_PAIR + pair, pack(memory.recent[pair]))

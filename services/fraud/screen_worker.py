@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from afflux.kernel.events import ClickCount
 from afflux.runtime.catalog_follower import CatalogFollower
 from afflux.runtime.codec import Codec
+from afflux.runtime.erasure_follower import ErasureFollower
 from afflux.runtime.log_reader import read_topic
 from afflux.runtime.loop import Loop
 from afflux.runtime.process import Runnable
 from afflux.runtime.settings import Settings
+from services.fraud.erasures import Erasures
 from services.fraud.offers import Following
 from services.fraud.screen_stage import ScreenStage
 
@@ -24,8 +27,19 @@ class Screen(Following):
         self._settings = settings
         self._codec = codec
         folder = settings.home / "fraud-screen"
-        self._stage = ScreenStage(folder, follower, self._counted, settings.tenant_id)
+        self._erasures = Erasures(ErasureFollower(settings, codec), settings.screen_wait_ms)
+        self._stage = ScreenStage(
+            folder, follower, self._counted, settings.tenant_id, self._erasures
+        )
         super().__init__(Loop(settings, self._stage, codec), follower)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the erasures, too, as long as the loop runs."""
+        await self._erasures.start()
+        try:
+            await super().run(stop)
+        finally:
+            await self._erasures.stop()
 
     def status(self) -> dict[str, object]:
         """Return the loop's status."""

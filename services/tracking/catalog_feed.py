@@ -34,6 +34,7 @@ from services.tracking.time_zones import zones_at
 log = get_logger(__name__)
 _POLL_S = 0.2
 _RETRY_S = 1.0
+_FAR_BEHIND_MS = 60_000
 _KINDS: tuple[type[Entity], ...] = (Network, Advertiser, Partner, OfferGroup, Offer, Link)
 
 
@@ -89,13 +90,13 @@ class CatalogFeed:
                 pause = _RETRY_S
                 if not connected:
                     await self._follower.stop()
-                if self._catalog is not None and self._is_due(now_ms()):
-                    await self._rebuild(self._catalog, now_ms())
+                if self._catalog is not None and self._is_due(self._now()):
+                    await self._rebuild(self._catalog, self._now())
             await _sleep(stop, pause)
         await self._follower.stop()
 
     async def _refresh(self, catalog: Catalog) -> None:
-        at = now_ms()
+        at = self._now()
         if catalog.revision == self._built and not self._is_due(at):
             return
         self._built = await self._rebuild(catalog, at)
@@ -117,6 +118,12 @@ class CatalogFeed:
         self._rebuild_at = catalog.next_change(at)
         self._publish(routes)
         return routes.revision
+
+    def _now(self) -> Millis:
+        """Return the time; that of the newest change where our clock is far behind it, so that an
+        edge whose clock stepped back still knows its links."""
+        now, newest = now_ms(), self._follower.view.newest_recorded_at
+        return newest if newest - now > _FAR_BEHIND_MS else now
 
     def _save(self, catalog: Catalog, at: Millis) -> None:
         changes = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 FILE = "shipped.json"
+NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 class Checkpoint(Struct):
@@ -26,8 +28,19 @@ def load(folder: Path) -> Checkpoint | None:
         return None
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint, whole or not at all."""
+def save(folder: Path, checkpoint: Checkpoint) -> bool:
+    """Replace the checkpoint, whole or not at all; return False where the disk has no room.
+
+    A full disk must not stop the shipping, which is what makes room: the older checkpoint stays,
+    and after a restart Kafka itself tells what arrived since.
+    """
     fresh = folder / f"{FILE}.tmp"
-    fresh.write_bytes(msgspec.json.encode(checkpoint))
-    fresh.replace(folder / FILE)
+    try:
+        fresh.write_bytes(msgspec.json.encode(checkpoint))
+        fresh.replace(folder / FILE)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        if error.errno not in NO_ROOM:
+            raise
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from msgspec import Struct
 
@@ -31,6 +31,7 @@ from services.tracking.visitors import (
 )
 
 __all__ = ["Answer", "ClickPath", "Headers", "Visit"]
+_CLICK = int(Kind.CLICK)
 _NO_STORE = ("cache-control", "no-store")
 _TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
 _IMAGE = [("content-type", "image/gif"), _NO_STORE]
@@ -96,6 +97,10 @@ class ClickPath:
         """Ask another geo database from now on."""
         self._visitors.locate_with(locate)
 
+    def forget(self, erased: Container[bytes]) -> None:
+        """Take whoever comes with the cookie of one of these visitors for somebody new."""
+        self._visitors.erased = erased
+
     def warm(self) -> None:
         """Load what would hold up the first visitor: the patterns of user agents."""
         self._visitors.warm()
@@ -123,32 +128,39 @@ class ClickPath:
         kept = self._visitors.kept_agent(seen)
         extras = read_extras(visit.query) if visit.query else NO_EXTRAS
         payload = encode(view_entry(visit, route, seen, kept, extras, view_id, reason))
-        headers = [*_IMAGE, *self._cookie(seen)]
+        cookie = self._cookie(seen)
+        headers = _IMAGE if cookie is None else [*_IMAGE, cookie]
         outcome = "counted" if reason is None else "not_counted"
         return Answer(200, headers, _PIXEL, payload, outcome, kind)
 
     def _unknown(self) -> Answer:
-        return _answer(self.routes.fallback_url, [], None, "unknown", None)
+        return _answer(self.routes.fallback_url, None, None, "unknown", None)
 
     def _click(self, visit: Visit, route: Route) -> Answer:
         seen = self._visitors.see(visit)
         click_id = ulid(visit.received_at, self._visitors.random(10))
         extras = read_extras(visit.query) if visit.query else NO_EXTRAS
         way = self._way(visit, route, seen)
-        mark = self._count(visit, way, seen)
-        location: str | None = None
-        if way.target is not None:
+        mark = None if way.route.caps is None else self._count(visit, way, seen)
+        target, location = way.target, None
+        if target is not None:
             token = self._signer.sign(click_id, seen.key, way.route.tail)
-            way, location = self._lead(visit, way, way.target, seen, extras, token)
-        kept = self._visitors.kept_agent(seen)
+            if extras.to is None and not target.needs:
+                location = target.expand(token, extras.values)
+            else:
+                way, location = self._lead(visit, way, target, seen, extras, token)
+        kept = self._visitors.kept_agent(seen) if seen.opted_out else (seen.user_agent, seen.hints)
         currency = self.routes.currency
         payload = encode(click_entry(visit, way, seen, kept, extras, click_id, currency))
-        return _answer(location, self._cookie(seen), payload, way.outcome, mark)
+        cookie = self._cookie(seen) if seen.is_new else None
+        return _answer(location, cookie, payload, way.outcome, mark)
 
     def _way(self, visit: Visit, route: Route, seen: Seen) -> Way:
         """Decide where a visit goes: to the link's landing, or along its fallbacks."""
         landed = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.REDIRECTED
-        reason = route.reason or self._refusal(visit, route, seen)
+        reason = route.reason
+        if reason is None and (route.rules is not None or route.caps is not None):
+            reason = self._refusal(visit, route, seen)
         if reason is None:
             return Way(route, route.target(seen.key), landed)
         fallen = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.FALLBACK
@@ -214,20 +226,22 @@ class ClickPath:
             values["device"] = "" if device == "unknown" else device
         return values
 
-    def _cookie(self, seen: Seen) -> list[tuple[str, str]]:
+    def _cookie(self, seen: Seen) -> tuple[str, str] | None:
         if not seen.is_new or seen.opted_out is not None or seen.is_preview:
-            return []
-        return [("set-cookie", visitor_cookie(seen.key, secure=self._secure))]
+            return None
+        return "set-cookie", visitor_cookie(seen.key, secure=self._secure)
 
 
 def _answer(
     location: str | None,
-    cookie: list[tuple[str, str]],
+    cookie: tuple[str, str] | None,
     payload: bytes | None,
     outcome: str,
     mark: Mark | None,
 ) -> Answer:
     if location is None:
         return Answer(404, _TEXT, b"This link leads nowhere.\n", payload, outcome)
-    headers = [("location", location), _NO_STORE, *cookie]
-    return Answer(302, headers, b"", payload, outcome, mark=mark)
+    headers = [("location", location), _NO_STORE]
+    if cookie is not None:
+        headers.append(cookie)
+    return Answer(302, headers, b"", payload, outcome, _CLICK, mark)

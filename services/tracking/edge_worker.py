@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from granian.server.embed import Server
 
@@ -34,6 +35,7 @@ from services.tracking.domain.privacy import customer_secret
 from services.tracking.domain.routes import Routes
 from services.tracking.edge import Edge
 from services.tracking.endpoints import endpoints
+from services.tracking.erasure_feed import ErasureFeed
 from services.tracking.geo import GeoDatabases
 from services.tracking.index import ReportIndex
 from services.tracking.journal import Journal
@@ -74,6 +76,10 @@ class EdgeWorker:
             proxies=self._proxies,
             opt_out=OptOut(settings.edge_opt_out),
         )
+        self._erasures = ErasureFeed(
+            settings, settings.home / "cache" / f"erasures-{settings.edge_id}.bin"
+        )
+        self._clicks.forget(self._erasures.keys)
         self._geo = GeoDatabases(settings.geo_db, self._clicks.locate_with)
         self._journal: Journal | None = None
         self._feed: CatalogFeed | None = None
@@ -90,12 +96,14 @@ class EdgeWorker:
         await asyncio.to_thread(self._geo.refresh)
         journal = self._journal = Journal(store, settings.journal_limit_bytes, index.add)
         log.info("journal_open", replayed=replayed, **journal.tally)
+        _show(journal)
         writing = asyncio.create_task(journal.run())
         feed = self._feed = CatalogFeed(
             settings, settings.home / "cache" / f"catalog-{settings.edge_id}.json", self._publish
         )
         feed.load_cache()
-        following = asyncio.create_task(feed.run(stop))
+        self._erasures.load_cache()
+        following = asyncio.create_task(self._follow(feed, stop))
         locating = asyncio.create_task(self._geo.run(stop))
         serving = asyncio.create_task(self._serve(journal, index, feed, stop))
         stopping = asyncio.create_task(stop.wait())
@@ -122,9 +130,6 @@ class EdgeWorker:
         journal, feed = self._journal, self._feed
         if journal is None or feed is None or not feed.ready or self._server is None:
             return {"healthy": False}
-        for kind, count in journal.tally.items():
-            metrics.JOURNALED.labels(kind).set(count)
-        metrics.JOURNAL_BYTES.set(journal.used_bytes)
         return {
             "healthy": True,
             "lag": journal.pending,
@@ -132,9 +137,13 @@ class EdgeWorker:
             "journal_bytes": journal.used_bytes,
             "journal_full": journal.full,
             "links": len(self._clicks.routes.by_code),
+            "erased_visitors": len(self._erasures.keys),
             "catalog_revision": self._clicks.routes.revision,
             "geo": self._geo.status,
         }
+
+    async def _follow(self, feed: CatalogFeed, stop: asyncio.Event) -> None:
+        await asyncio.gather(feed.run(stop), self._erasures.run(stop))
 
     def _publish(self, routes: Routes) -> None:
         self._clicks.routes = routes
@@ -153,6 +162,7 @@ class EdgeWorker:
             customer_secret=customer_secret(self._secret),
             fresh_id=_fresh_id,
             routes=lambda: self._clicks.routes,
+            erased=self._erasures.keys,
         )
         authenticator = Authenticator(self._secret, Nonces())
         settings = self._settings
@@ -193,6 +203,17 @@ def _rates(settings: Settings) -> Rates:
         address=Limit.of(settings.edge_address_rate, settings.edge_address_burst),
         failure=Limit.of(settings.edge_failure_rate, settings.edge_failure_burst, MINUTE_NS),
     )
+
+
+def _show(journal: Journal) -> None:
+    """Let the metrics ask the journal whenever somebody reads them."""
+    for kind in journal.tally:
+        metrics.JOURNALED.labels(kind).set_function(partial(_tallied, journal, kind))
+    metrics.JOURNAL_BYTES.set_function(lambda: journal.used_bytes)
+
+
+def _tallied(journal: Journal, kind: str) -> int:
+    return journal.tally[kind]
 
 
 def _fresh_id() -> Id16:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from msgspec import Struct
 
@@ -29,6 +29,7 @@ class Site(Struct, frozen=True):
     customer_secret: bytes
     fresh_id: Callable[[], Id16]
     routes: Callable[[], Routes]
+    erased: Container[bytes] = frozenset()
 
 
 class Keeper:

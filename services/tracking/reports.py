@@ -168,6 +168,7 @@ class Reports:
             edge_id=self._site.edge_id,
             tenant_id=self._site.tenant_id,
             first_received_at=identity.first_received_at,
+            erased=self._site.erased,
         )
 
 

@@ -1,13 +1,19 @@
-"""From the journal to Kafka: at least once, in order, resumed exactly where it stopped (law T2)."""
+"""From the journal to Kafka: at least once, in order, resumed exactly where it stopped (law T2).
+
+While one load is on its way to Kafka the next one is read and encoded, in a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from afflux.runtime import metrics
+from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
@@ -15,24 +21,31 @@ from afflux.runtime.log_reader import read_topic
 from afflux.runtime.settings import Settings
 from afflux.runtime.shipping import Line, Parcel, TopicPartition, offsets_at
 from services.tracking.checkpoint import Checkpoint, load, save
-from services.tracking.domain.agents import UNKNOWN, Classifier
-from services.tracking.domain.entries import (
-    TOPICS,
-    ClickEntry,
-    ImpressionEntry,
-    decode,
-    to_event,
-)
-from services.tracking.journal import JournalReader, StoredRecord
-from services.tracking.journal.reader import bytes_behind
+from services.tracking.domain.agents import Classifier
+from services.tracking.domain.entries import TOPICS
+from services.tracking.journal import JournalDamaged, JournalReader
+from services.tracking.journal.place import Place, bytes_behind, first_record_at, place_after
+from services.tracking.journal.segment import JournalOutdated
+from services.tracking.packing import Packed, Packer
 
 log = get_logger(__name__)
-_READ_BYTES = 512 << 10
+_READ_BYTES = 1 << 20
 _IDLE_S = 0.02
 _RETRY_S = 0.5
+_DAMAGED_S = 2.0
 STALLED_AFTER_S = 30.0
 _RECORD_BYTES = 300
 """A typical record, to tell bytes of lag as records."""
+
+
+class Load(Struct):
+    """What was read and packed at once: up to `last`, a position, or None for nothing. Once all of
+    it is acked, everything before `place` is, and the segments in `finished` can go."""
+
+    packed: Packed
+    last: int | None
+    place: Place | None
+    finished: list[Path]
 
 
 class Shipper:
@@ -43,26 +56,37 @@ class Shipper:
     def __init__(self, settings: Settings, codec: Codec, classifier: Classifier) -> None:
         self._settings = settings
         self._codec = codec
-        self._classifier = classifier
+        self._packer = Packer(settings, codec, classifier)
         self._folder = settings.journal
         self._reader = JournalReader(self._folder)
         self._checkpoint = Checkpoint()
         self._landed: dict[TopicPartition, int] = {}
         self._moved_at = time.monotonic()
-        self._acked: tuple[Path, int] | None = None
+        self._acked: Place | None = None
         self._connected = False
+        self._damage: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ship until `stop`; while Kafka is away, try again for ever and let the journal grow."""
+        """Ship until `stop`; while Kafka is away, try again for ever and let the journal grow.
+
+        Damage stops the shipping, not the process: nothing behind it is shipped before a person
+        has looked (`afflux journal inspect`, `repair`), then it goes on by itself.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
+        metrics.JOURNAL_UNSHIPPED_BYTES.set_function(self._unshipped_bytes)
+        metrics.JOURNAL_OLDEST_SECONDS.set_function(self._oldest_s)
         while not stop.is_set():
             line = Line(self._settings, list(TOPICS.values()))
             try:
+                await self._find_place()
                 await self._session(line, stop)
             except KAFKA_TROUBLE as error:
                 log.warning("shipping_interrupted", error=repr(error))
                 metrics.PUBLISH_RETRIES.labels(self.name).inc()
                 await _sleep(stop, _RETRY_S)
+            except (JournalDamaged, JournalOutdated) as error:
+                self._damaged(str(error))
+                await _sleep(stop, _DAMAGED_S)
             finally:
                 self._connected = False
                 self._reader.close()
@@ -73,30 +97,62 @@ class Shipper:
 
         `lag` is an estimate in records, but 0 only if nothing is left.
         """
-        left = bytes_behind(self._folder, self._acked)
+        left = self._unshipped_bytes()
         now = time.monotonic()
         if left == 0:
             self._moved_at = now
         return {
-            "healthy": left == 0 or now - self._moved_at <= STALLED_AFTER_S,
+            "healthy": self._damage is None
+            and (left == 0 or now - self._moved_at <= STALLED_AFTER_S),
             "lag": -(-left // _RECORD_BYTES),
             "lag_bytes": left,
+            "oldest_unshipped_s": self._oldest_s(),
             "shipped_position": self._checkpoint.position,
             "connected": self._connected,
+            **({} if self._damage is None else {"damage": self._damage}),
         }
+
+    def _unshipped_bytes(self) -> int:
+        return bytes_behind(self._folder, self._acked)
+
+    def _oldest_s(self) -> float:
+        at = first_record_at(self._folder, self._acked)
+        return 0.0 if at is None else max(0.0, (now_ms() - at) / 1_000)
+
+    async def _find_place(self) -> None:
+        """Learn, before Kafka answers, what was acked in an earlier life."""
+        if self._acked is None:
+            known = load(self._folder) or Checkpoint()
+            self._acked = await asyncio.to_thread(place_after, self._folder, known.position)
 
     async def _session(self, line: Line, stop: asyncio.Event) -> None:
         await line.start()
         await self._resume(line)
         self._connected = True
-        while not stop.is_set():
-            records = await asyncio.to_thread(self._reader.read, _READ_BYTES)
-            if records:
-                await self._ship(line, records)
-                self._acked = self._reader.place()
-            self._drop_finished()
-            if not records:
-                await _sleep(stop, _IDLE_S)
+        ahead = self._ahead(line)
+        try:
+            while not stop.is_set():
+                load = await ahead
+                ahead = self._ahead(line)
+                await self._ship(line, load)
+                if load.last is None:
+                    await _sleep(stop, _IDLE_S)
+        finally:
+            with suppress(Exception):  # of a load that is not shipped now: it will be read again
+                await ahead
+
+    def _ahead(self, line: Line) -> asyncio.Task[Load]:
+        return asyncio.create_task(asyncio.to_thread(self._load, line))
+
+    def _load(self, line: Line) -> Load:
+        """Read and pack the next records. Blocking; the only user of the reader meanwhile."""
+        records = self._reader.read(_READ_BYTES)
+        known = self._checkpoint.position
+        if records and records[0].position <= known:
+            records = [record for record in records if record.position > known]
+        last = records[-1].position if records else None
+        packed = self._packer.pack(records)
+        return Load(packed, last, self._reader.place(), self._reader.finished())
 
     async def _resume(self, line: Line) -> None:
         """Find out, per partition, which of our records are in Kafka already."""
@@ -124,44 +180,49 @@ class Shipper:
             landed={_name(part): position for part, position in self._landed.items()},
         )
 
-    async def _ship(self, line: Line, records: Sequence[StoredRecord]) -> None:
-        parcels: dict[TopicPartition, list[Parcel]] = {}
-        skipped = 0
-        for record in records:
-            if record.position <= self._checkpoint.position:
-                continue
-            part, parcel = self._parcel(line, record)
-            if record.position <= self._landed.get(part, -1):
-                skipped += 1
-                metrics.SHIP_SKIPPED.labels(part.topic).inc()
-                continue
-            parcels.setdefault(part, []).append(parcel)
-        offsets = await line.send(parcels)
-        for part, batch in parcels.items():
-            metrics.SHIPPED.labels(part.topic).inc(len(batch))
-        if records[-1].position > self._checkpoint.position:
-            self._checkpoint.position = records[-1].position
-            self._checkpoint.offsets.update(
-                {_name(part): offset for part, offset in offsets.items()}
-            )
-            save(self._folder, self._checkpoint)
-        self._moved_at = time.monotonic()
-
-    def _parcel(self, line: Line, record: StoredRecord) -> tuple[TopicPartition, Parcel]:
-        entry = decode(record.payload)
-        agent = UNKNOWN
-        if isinstance(entry, (ClickEntry, ImpressionEntry)):
-            agent = self._classifier.classify(entry.user_agent, entry.hints)
-        event = to_event(
-            entry, record.position, self._settings.edge_id, self._settings.tenant_id, agent
-        )
-        part = line.partition(event.topic, event.key)
-        return part, Parcel(event.key, self._codec.encode(event), event.recorded_at)
-
-    def _drop_finished(self) -> None:
-        for path in self._reader.finished():
+    async def _ship(self, line: Line, load: Load) -> None:
+        if load.last is not None:
+            parcels = self._parcels(line, load.packed)
+            offsets = await line.send(parcels)
+            for part, batch in parcels.items():
+                metrics.SHIPPED.labels(part.topic).inc(len(batch))
+            self._checkpoint.position = load.last
+            self._checkpoint.offsets.update({_name(part): end for part, end in offsets.items()})
+            if not save(self._folder, self._checkpoint):
+                log.warning("checkpoint_not_saved", position=load.last)
+            self._moved_at = time.monotonic()
+        self._acked = load.place
+        if load.last is not None or self._unshipped_bytes() == 0:
+            self._damage = None  # we are past it
+        for path in load.finished:
             path.unlink(missing_ok=True)
             log.info("segment_shipped", segment=path.name)
+
+    def _parcels(self, line: Line, packed: Packed) -> dict[TopicPartition, list[Parcel]]:
+        """Sort what is not in Kafka yet by partition."""
+        parcels: dict[TopicPartition, list[Parcel]] = {}
+        for topic, records in packed.items():
+            skipped = 0
+            parts = [part for part in line.partitions if part.topic == topic]
+            boxes: dict[int, tuple[int, list[Parcel]]] = {
+                part.partition: (self._landed.get(part, -1), []) for part in parts
+            }
+            numbers = line.choose(topic, [parcel.key for _, parcel in records])
+            for number, (position, parcel) in zip(numbers, records, strict=True):
+                landed, box = boxes[number]
+                if position > landed:
+                    box.append(parcel)
+                else:
+                    skipped += 1
+            parcels |= {part: box for part in parts if (box := boxes[part.partition][1])}
+            if skipped:
+                metrics.SHIP_SKIPPED.labels(topic).inc(skipped)
+        return parcels
+
+    def _damaged(self, message: str) -> None:
+        if message != self._damage:
+            log.error("journal_damaged", error=message, way_out="afflux journal inspect, repair")
+        self._damage = message
 
 
 def _name(part: TopicPartition) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from functools import lru_cache
 from typing import Protocol
 
@@ -80,7 +81,9 @@ class Visitors:
         self._secret = secret
         self._classifier = classifier
         self._opt_out = opt_out
+        self._heeds = opt_out is not OptOut.OFF
         self._proxies = proxies
+        self.erased: Container[bytes] = frozenset()
         self._locate: Locate = nowhere
         self._pool = b""
         self._pool_at = 0
@@ -96,9 +99,11 @@ class Visitors:
     def see(self, visit: Visit) -> Seen:
         """Return who makes a request."""
         header = visit.headers.get
-        opted_out = signal(self._opt_out, header)
+        opted_out = signal(self._opt_out, header) if self._heeds else None
         cookie = None if opted_out else header("cookie")
         known = None if cookie is None else read_visitor(cookie)
+        if known in self.erased:
+            known = None
         prefix, hashed, country, asn = self._place(visit)
         user_agent = (header("user-agent") or "")[:AGENT_LIMIT]
         mobile = header("sec-ch-ua-mobile")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,11 @@ from services.tracking.domain import adjustments, conversions
 from services.tracking.domain.adjustments import build_adjustment
 from services.tracking.domain.conversions import build_conversion
 from services.tracking.domain.refusal import STATUS, Refusal
+from services.tracking.preset_file import load_presets
 from tests.tracking_samples import context
 
+ROOT = Path(__file__).parents[2]
+NAMED = re.compile(r"`([\w-]+)`")
 TRACKING = Path(openapi.__file__).parent
 
 
@@ -103,3 +108,33 @@ def test_every_operation_has_every_status_it_can_answer_with() -> None:
         for operation in operations.values():
             more = {"207"} if path.startswith("/v1/") else set()
             assert set(operation["responses"]) == statuses | more, path
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the first table under a heading of docs/reports.md."""
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    lines = text.partition(f"## {heading}\n")[2].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|---"))
+    table = takewhile(lambda line: line.startswith("|"), lines[start + 1 :])
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_documents_table_of_answers_is_complete() -> None:
+    told = {reason: cells[0] for cells in rows("Answers") for reason in NAMED.findall(cells[1])}
+    assert told == {reason: str(STATUS.get(reason, 400)) for reason in openapi.REASONS}
+
+
+def test_the_documents_table_of_presets_is_complete() -> None:
+    told = {
+        NAMED.findall(cells[0])[0]: set(NAMED.findall(" ".join(cells[1:])))
+        for cells in rows("Presets")
+    }
+    assert told == {
+        name: {parameter for names in preset.fields.values() for parameter in names}
+        for name, preset in load_presets().items()
+    }
+
+
+def test_the_documents_fields_are_those_of_a_conversion() -> None:
+    told = {name for cells in rows("A conversion") for name in NAMED.findall(cells[0])}
+    assert told == set(conversions.FIELDS)

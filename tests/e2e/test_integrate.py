@@ -42,7 +42,11 @@ def test_the_guide_for_integrators_works_as_it_stands(home: Path) -> None:
     said = dict(re.findall(r"^# (\d+)$(.*?)(?=^# \d+$|\Z)", done.stdout, re.MULTILINE | re.DOTALL))
     for number, wanted in enumerate(WANTED):
         for part in wanted:
-            assert re.search(part, said[str(number)]), (number, part, said[str(number)])
+            assert re.search(part, said[str(number)], re.MULTILINE), (
+                number,
+                part,
+                said[str(number)],
+            )
 
 
 def numbered(text: str) -> list[tuple[int, str]]:
@@ -56,7 +60,7 @@ WANTED: list[list[str]] = [
     [r"\d+ created, 0 changed"],
     [],
     ["302", r"location: https://shop\.nordlicht\.example/\?cid=.*src=blog.*banner-7"],
-    [r"^\s*[A-Za-z0-9_-]{80,}\s*$"],
+    [r"^\s*[A-Za-z0-9_-]{60,}\s*$"],
     ['"status": "accepted"'],
     ['"status": "duplicate"'],
     ["conflicting_report", " 409"],
@@ -69,8 +73,7 @@ WANTED: list[list[str]] = [
         "conflicting_report",
         "amount=12%2C50|amount=12,50",
         r"GET /postback\?.*amount=12\.50",
-        "accepted",
-        "1 sent, 0 refused",
+        r"^[0-9a-f]{32}  accepted$",
     ],
     [r"key +k2 +\S+\n", r"key +k1 +\S+  until 20"],
     [],

@@ -9,9 +9,8 @@ import httpx
 
 from afflux.kernel.catalog import CapPeriod, ClickCap, Link, Partner
 from tests.conftest import StackMaker
-from tests.integration.test_tracking_links import publish
 from tests.tracking_samples import ADVERTISER
-from tests.tracking_stack import ENV, status, until
+from tests.tracking_stack import ENV, publish_entities, status, until
 from tests.tracking_visits import offer
 
 CAP, KILLS, CLIENTS = 400, 4, 3
@@ -47,13 +46,13 @@ def test_a_cap_counts_every_answered_click_over_kills(make_stack: StackMaker) ->
     stack = make_stack(["edge"], env=ENV)
     capped = offer(1, click_caps=[ClickCap(clicks=CAP, per=CapPeriod.TOTAL)])
     link = Link(id=1, code="capped", partner_id=1, offer_id=1)
-    publish(stack, [ADVERTISER, Partner(id=1, name="One"), capped, link], links=1)
+    publish_entities(stack, [ADVERTISER, Partner(id=1, name="One"), capped, link], links=1)
     visitors = Visitors(stack.settings.edge_url)
     for thread in visitors.threads:
         thread.start()
     for kill in range(1, KILLS + 1):
         wanted = CAP * kill // (KILLS + 1)
-        until(lambda wanted=wanted: visitors.landed >= wanted, "clicks arrive")  # type: ignore[misc]
+        until(lambda wanted=wanted: visitors.landed >= wanted, "clicks arrive")
         stack.kill("edge", restart=False)
         stack.start_process("edge")
         until(lambda: status(stack, "edge").get("links") == 1, "the edge is back")

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.tracking.domain.entries import Kind
 from services.tracking.journal import Journal, JournalDamaged, JournalReader, journal_counts
-from services.tracking.journal.segment import segments
+from services.tracking.journal.inspect import inspect
+from services.tracking.journal.repair import repair
+from services.tracking.journal.segment import HEADER_SIZE, JournalOutdated, frame, segments
 from services.tracking.journal.store import JournalBusy, Store
 from services.tracking.journal.writer import Mark
 
@@ -90,11 +93,101 @@ async def test_T2_a_damaged_closed_segment_stops_the_reader_and_says_where(tmp_p
         read(tmp_path)
 
 
+async def test_T2_damage_is_named_by_inspect_and_repair_loses_only_the_damaged_record(
+    tmp_path: Path,
+) -> None:
+    kept = await write(tmp_path, payloads(200))
+    paths, lost = segments(tmp_path), 7
+    at = HEADER_SIZE + lost * 59
+    flip(paths[0], at + 3)  # in the length
+    flip(paths[1], 7)  # in the header
+    report = inspect(tmp_path)
+    states = [(segment.state, segment.at) for segment in report.segments]
+    assert states == [("damaged", at), ("damaged", 0), *[("whole", None)] * (len(paths) - 2)]
+    assert report.damaged
+    data = paths[0].read_bytes()
+    mended = repair(tmp_path)
+    assert [(one.segment, one.at, one.bytes, one.lost) for one in mended] == [
+        (paths[0].name, at, 59, 1),
+        (paths[1].name, 0, HEADER_SIZE, 0),
+    ]
+    assert (tmp_path / mended[0].kept_in).read_bytes() == data[at : at + 59]
+    assert read(tmp_path) == [one for one in enumerate(kept) if one[0] != lost]
+    after = inspect(tmp_path)
+    assert not after.damaged and after.segments[0].lost == 1
+    assert repair(tmp_path) == []
+    assert journal_counts(tmp_path)["click"] == 200, "the journal still says what was answered"
+
+
+@pytest.mark.parametrize("byte", [3, HEADER_SIZE + 2, HEADER_SIZE + 70, HEADER_SIZE + 130])
+async def test_T2_a_damaged_newest_segment_loses_no_record_behind_the_damage(
+    tmp_path: Path, byte: int
+) -> None:
+    """The edge takes only bytes with nothing whole behind them for a torn tail."""
+    kept = await write(tmp_path, payloads(20))
+    flip(segments(tmp_path)[-1], byte)
+    more = await write(tmp_path, payloads(3, mark="b"))
+    found = read(tmp_path)
+    lost = {(byte - HEADER_SIZE) // 59} if byte > HEADER_SIZE else set()
+    assert found == [one for one in enumerate(kept + more) if one[0] not in lost]
+
+
+def flip(path: Path, byte: int) -> None:
+    """Flip a bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[byte] ^= 1
+    path.write_bytes(data)
+
+
+async def test_T1_records_that_come_together_share_a_sync(tmp_path: Path) -> None:
+    journal = Journal(Store(tmp_path, 1 << 20), 1 << 30, lambda marks: None)
+    before = syncs()
+    assert all(await asyncio.gather(*[journal.keep(Kind.CLICK, b"x") for _ in range(500)]))
+    assert 1 <= syncs() - before <= 50
+    journal.close()
+    await journal.run()
+    journal.release()
+
+
+def syncs() -> float:
+    """Return how many fdatasyncs of journals this process has seen."""
+    found = REGISTRY.get_sample_value("afflux_journal_fsync_seconds_count")
+    assert found is not None
+    return found
+
+
+async def test_a_segment_is_closed_by_its_size_and_by_its_age(tmp_path: Path) -> None:
+    store = Store(tmp_path, SEGMENT)
+    store.write([frame(Kind.CLICK, b"x" * 1_000)] * 4, [Kind.CLICK] * 4)
+    assert not store.is_due(3_600) and len(segments(tmp_path)) == 1
+    store.write([frame(Kind.CLICK, b"y")], [Kind.CLICK])
+    assert len(segments(tmp_path)) == 2, "by its size"
+    assert store.is_due(0)
+    store.rotate()
+    assert len(segments(tmp_path)) == 3, "by its age"
+    assert not store.is_due(0), "an empty one stays"
+    store.close()
+
+
 async def test_a_journal_has_one_writer(tmp_path: Path) -> None:
     store = Store(tmp_path, SEGMENT)
     with pytest.raises(JournalBusy):
         Store(tmp_path, SEGMENT)
     store.close()
+
+
+async def test_a_journal_of_an_earlier_format_is_left_as_it_is_and_the_way_out_is_named(
+    tmp_path: Path,
+) -> None:
+    await write(tmp_path, payloads(10))
+    earlier = segments(tmp_path)[0]
+    earlier.write_bytes(earlier.read_bytes().replace(b"AFXJRNL2", b"AFXJRNL1"))
+    content = earlier.read_bytes()
+    with pytest.raises(JournalOutdated, match=r"AFXJRNL1.*lag is 0.*start this version"):
+        Store(tmp_path, SEGMENT)
+    with pytest.raises(JournalOutdated):
+        read(tmp_path)
+    assert segments(tmp_path) == [earlier] and earlier.read_bytes() == content
 
 
 async def test_T2_over_its_limit_the_journal_is_full_until_segments_go(tmp_path: Path) -> None:

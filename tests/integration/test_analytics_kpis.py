@@ -20,6 +20,7 @@ from afflux.kernel.events import (
     ClickFlag,
     ClickOutcome,
     Event,
+    Impression,
     LedgerEntry,
     Verdict,
 )
@@ -111,6 +112,26 @@ async def test_K3_clicks_by_partner_and_day_equal_a_count_in_python(warehouse: W
     for key, count in gross.items():
         assert seen[key] == (count, invalid[key], len(visitors[key]))
         assert any(row["clicks_valid"] == count - invalid[key] for row in found)
+
+
+async def test_K3_impressions_and_their_rates_equal_a_count_in_python(
+    warehouse: Warehouse,
+) -> None:
+    views = [i for i in of_type(Impression) if i.reason is None]
+    assert 0 < len(views) < len(of_type(Impression))
+    found = rows_of(await run_query(warehouse, Query((D.PARTNER,)), ALL))
+    for row in found:
+        count = sum(i.partner_id == row["partner"] for i in views)
+        assert row["impressions"] == count
+        assert row["ctr"] == round(row["clicks_valid"] / count, 6)
+        thousand = Fraction(1000) * Fraction(row["commission"]) / count
+        assert abs(Fraction(row["ecpm"]) - thousand) <= Fraction(1, 10**6)
+    german = Query((D.PARTNER,), where=Is(D.COUNTRY, ("DE",)))
+    for row in rows_of(await run_query(warehouse, german, ALL)):
+        of_partner = [i for i in views if i.partner_id == row["partner"] and i.country == "DE"]
+        assert row["impressions"] == len(of_partner)
+    (total, *_) = rows_of(await run_query(warehouse, Query((D.SUB1,)), ALL))
+    assert total["impressions"] == sum(not i.sub for i in views)
 
 
 async def test_K3_the_aggregate_and_the_raw_rows_give_the_same_table(warehouse: Warehouse) -> None:

@@ -125,7 +125,9 @@ def test_the_networks_of_an_advertiser_do_not_bind_the_network_itself(
 ) -> None:
     token = postback_token(SECRET, 9, 1)
     params = {**report("elsewhere"), "advertiser": "9", "token": token}
-    assert web.get("/postback", params=params).json()["reason"] == "address_not_allowed"
+    said_by_a_stranger = {"x-forwarded-for": "203.0.113.7"}
+    told = web.get("/postback", params=params, headers=said_by_a_stranger).json()
+    assert told["reason"] == "address_not_allowed" and "came from 127.0.0.1;" in told["detail"]
     refused = newest(shop, "--reason", "address_not_allowed")
     assert "accepted" in shop.afflux("rejections", "resubmit", refused["id"])
 

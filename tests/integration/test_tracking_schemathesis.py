@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from afflux.runtime.supervise.services import fetch
 from afflux.runtime.supervise.stack import Stack
 from services.tracking.openapi import FILE
 from tests.support.engines import temporary_home
-from tests.tracking_stack import ENV, TOKEN, publish_catalog
+from tests.tracking_stack import TOKEN, UNLIMITED, publish_catalog
 
 CHECKS = (
     "not_a_server_error",
@@ -27,17 +28,29 @@ CHECKS = (
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with temporary_home() as home:
-        made = Stack(home, ["shipper", "edge"], free_ports=True, env=ENV)
+        made = Stack(home, ["shipper", "edge"], free_ports=True, env=UNLIMITED)
         with made:
             publish_catalog(made)
             yield made
 
 
-def configured(folder: Path) -> Path:
-    """Write what no generator can guess: whose token it is."""
+def configured(stack: Stack, folder: Path) -> Path:
+    """Write what no generator can guess: whose token it is, and a genuine click for the pixel."""
+    answer = httpx.get(f"{stack.settings.edge_url}/c/shoes")
+    click_id = httpx.URL(answer.headers["location"]).params["cid"]
     file = folder / "schemathesis.toml"
-    lines = ["[parameters]", f'"query.token" = "{TOKEN}"', '"query.advertiser" = "7"']
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.write_text(
+        f"""
+[parameters]
+"query.token" = "{TOKEN}"
+"query.advertiser" = "7"
+
+[[operations]]
+include-path = "/pixel"
+parameters = {{ "query.click_id" = "{click_id}", "query.goal" = "sale" }}
+""",
+        encoding="utf-8",
+    )
     return file
 
 
@@ -51,7 +64,7 @@ def accepted(stack: Stack) -> set[str]:
 def explore(stack: Stack, folder: Path, *options: str) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
-        f"--config-file={configured(folder)}",
+        f"--config-file={configured(stack, folder)}",
         "run",
         str(FILE),
         f"--url={stack.settings.edge_url}",
@@ -66,14 +79,14 @@ def explore(stack: Stack, folder: Path, *options: str) -> None:
     )
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
     assert re.search(r"(\d+) generated, \1 (unique )?passed", done.stdout), done.stdout[-2_000:]
-    assert {"/postback", "/v1/conversions", "/v1/adjustments"} <= accepted(stack)
+    assert {"/postback", "/pixel", "/v1/conversions", "/v1/adjustments"} <= accepted(stack)
 
 
 def test_no_request_of_the_document_breaks_the_edge(stack: Stack, tmp_path: Path) -> None:
-    explore(stack, tmp_path, "--max-examples=15", "--phases=examples,coverage,fuzzing")
+    explore(stack, tmp_path, "--max-examples=25", "--mode=all", "--phases=examples,fuzzing")
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1_800)
 def test_many_requests_of_the_document_do_not_either(stack: Stack, tmp_path: Path) -> None:
-    explore(stack, tmp_path, "--max-examples=1000", "--mode=all")
+    explore(stack, tmp_path, "--max-examples=500", "--mode=all")

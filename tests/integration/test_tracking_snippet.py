@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +51,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         )
     options = Options()
     options.binary_location = chromium
+    options.accept_insecure_certs = True  # of the shop on https
     profile = tmp_path_factory.mktemp("chromium")
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
@@ -61,7 +64,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 class Shop:
     """A shop whose pages are what a test puts there."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.pages: dict[str, str] = {}
         pages = self.pages
 
@@ -80,6 +83,11 @@ class Shop:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -90,6 +98,22 @@ class Shop:
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     made = Shop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def safe_shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop on https, with a certificate of its own."""
+    file = tmp_path / "shop.pem"
+    request = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1".split()
+    subprocess.run(
+        ["openssl", *request, "-keyout", file, "-out", file.with_suffix(".crt")],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + file.with_suffix(".crt").read_text())
+    made = Shop(file)
     yield made
     made.close()
 
@@ -139,6 +163,18 @@ def test_a_click_is_remembered_and_its_sale_reported(
     assert [(i.sku, i.quantity, i.value_minor) for i in sale.items] == [("a&b", 2, 4990)]
     assert sale.channel is Channel.PIXEL and sale.authentication is Authentication.NONE
     assert sale.click_partner_id == 1
+
+
+def test_on_https_the_cookie_is_secure(
+    stack: Stack, browser: webdriver.Chrome, safe_shop: Shop
+) -> None:
+    safe_shop.pages["/page"] = script(stack, 'data-cookie="safe"')
+    click_id = click(stack)
+    browser.get(f"{safe_shop.url}/page?cid={click_id}")
+    cookie = browser.get_cookie("safe")
+    assert cookie is not None and (cookie["value"], cookie["secure"]) == (click_id, True)
+    assert browser.execute_script('return afflux.convert({goal: "sale", txn_id: "js-tls"})')
+    assert kept(stack, "js-tls").channel is Channel.PIXEL
 
 
 @pytest.mark.parametrize(

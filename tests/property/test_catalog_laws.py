@@ -8,18 +8,27 @@ from hypothesis import strategies as st
 from afflux.kernel.catalog import (
     Advertiser,
     Approval,
+    CapPeriod,
+    CapScope,
     Catalog,
+    ClickCap,
     CommissionRule,
+    Day,
+    Device,
     Entity,
     FraudAction,
     FxRate,
     Goal,
+    Hours,
     Landing,
     Link,
     Network,
     Offer,
+    OfferGroup,
     Partner,
     State,
+    System,
+    Targeting,
     Terms,
 )
 from afflux.kernel.catalog.check import check
@@ -62,6 +71,37 @@ landings = st.builds(
     weight=st.integers(1, 5),
 )
 actions = st.sampled_from(FraudAction)
+fallbacks = st.none() | st.sampled_from(["https://a.example/?c={click_id}", "http://b.example/"])
+
+
+def some(*values: object) -> st.SearchStrategy[list[object]]:
+    return st.lists(st.sampled_from(values), max_size=2, unique=True)
+
+
+targeting = st.builds(
+    Targeting,
+    countries=some("DE", "NO", "FR"),
+    not_countries=some("US", "NO"),
+    devices=some(*Device),
+    systems=some(*System),
+    not_languages=some("de", "no", "pt-br"),
+    partners=st.lists(ids, max_size=2),
+    schedule=st.lists(
+        st.builds(
+            Hours,
+            days=st.lists(st.sampled_from(Day), min_size=1, unique=True),
+            start=st.integers(0, 1_439),
+            end=st.integers(0, 1_440),
+        ),
+        max_size=2,
+    ),
+)
+caps = st.builds(
+    ClickCap,
+    clicks=st.integers(1, 10**12),
+    per=st.sampled_from(CapPeriod),
+    each=st.sampled_from(CapScope),
+)
 offers = st.builds(
     Offer,
     id=ids,
@@ -77,6 +117,13 @@ offers = st.builds(
     on_short_ctit=actions,
     on_repeated_click=actions,
     on_bot_click=actions,
+    group=st.none() | words,
+    time_zone=st.none() | st.just("UTC"),
+    targeting=targeting,
+    click_caps=st.lists(caps, max_size=2),
+    fallback_offer_id=st.none() | ids,
+    fallback_url=fallbacks,
+    deep_link_params=st.none() | st.just("cid={click_id}&x=1"),
 )
 entities: st.SearchStrategy[Entity] = st.one_of(
     st.builds(Network, name=names, currency=currencies),
@@ -86,12 +133,22 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         name=names,
         currency=currencies,
         status=states,
-        hosts=st.lists(st.sampled_from(["a.example", "b.example"]), max_size=2),
+        hosts=st.lists(st.sampled_from(["a.example", "*.b.example"]), max_size=2),
         allow_token=st.booleans(),
+        allow_pixel=st.booleans(),
     ),
     st.builds(Partner, id=ids, name=names, group=st.none() | words, currency=currencies),
     offers,
-    st.builds(Link, id=ids, code=codes, partner_id=ids, offer_id=ids, status=states),
+    st.builds(OfferGroup, id=words, fallback_offer_id=st.none() | ids, fallback_url=fallbacks),
+    st.builds(
+        Link,
+        id=ids,
+        code=codes,
+        partner_id=ids,
+        offer_id=ids,
+        status=states,
+        creative_id=st.none() | ids,
+    ),
     st.builds(
         CommissionRule,
         id=words,

@@ -162,6 +162,7 @@ def test_S1_T3_T4_any_request_for_a_link_is_answered_safely(
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3_600)
 @settings(max_examples=100_000, deadline=None, suppress_health_check=quiet)
 @arguments
 def test_S1_T3_T4_a_hundred_thousand_requests_for_links_are_answered_safely(

@@ -17,7 +17,7 @@ from services.tracking.domain.extras import read_extras
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params
 from services.tracking.domain.signature import compute, matches, message, redact
-from services.tracking.journal.segment import FRAME, Header, frames, unpack_header
+from services.tracking.journal.segment import Header, frame, frames, unpack_header
 from tests.tracking_samples import context
 
 FIELDS = ("txn_id", "click_id", "goal", "amount", "currency", "status", "customer_id", "coupon")
@@ -31,11 +31,7 @@ payloads = st.lists(
 
 
 def framed(records: list[tuple[int, bytes]]) -> bytes:
-    from zlib import crc32  # noqa: PLC0415
-
-    return b"".join(
-        FRAME.pack(len(payload), crc32(payload, kind), kind) + payload for kind, payload in records
-    )
+    return b"".join(frame(kind, payload) for kind, payload in records)
 
 
 @given(st.text(max_size=200))

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
-from afflux.cli.demo.plan import Action, Adjust, Again, Report, Story, Visit, Wait
+from afflux.cli.demo.plan import Action, Adjust, Again, Report, Story, View, Visit, Wait
 from afflux.cli.demo.reports import Sender, Wire
 
 _TOKEN_LENGTH = 60  # no other value in the demo's landing URLs is as long as a click id
@@ -76,6 +76,8 @@ class Driver:
             match action:
                 case Wait():
                     await asyncio.sleep(action.seconds)
+                case View():
+                    await self._view(story, action, cookies)
                 case Visit():
                     click_id = await self._visit(story, action, cookies) or click_id
                 case _:
@@ -83,14 +85,8 @@ class Driver:
                     await self._report(story, action, click_id, last)
 
     async def _visit(self, story: Story, visit: Visit, cookies: dict[str, str]) -> str | None:
-        headers = {
-            "User-Agent": story.agent,
-            "Accept-Language": "de-DE,de;q=0.9",
-            "Referer": "https://partner.example/post",
-            "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
-        }
         target = f"/c/{visit.code}?sub1={visit.sub1}&source={visit.source}"
-        wire = Wire("HEAD" if visit.head else "GET", target, b"", headers)
+        wire = Wire("HEAD" if visit.head else "GET", target, b"", _headers(story, cookies))
         answer = await self._send(self._edges[story.edge], wire)
         if answer is None:
             return None
@@ -101,6 +97,18 @@ class Driver:
         self.answers.counts["clicks"] += 1
         values = parse_qsl(urlsplit(answer.location).query)
         return next((value for _, value in values if len(value) >= _TOKEN_LENGTH), None)
+
+    async def _view(self, story: Story, view: View, cookies: dict[str, str]) -> None:
+        target = f"/i/{view.code}"
+        wire = Wire("GET", target, b"", _headers(story, cookies))
+        answer = await self._send(self._edges[story.edge], wire)
+        if answer is None:
+            return
+        cookies.update(answer.cookies)
+        if answer.status == 200:
+            self.answers.counts["impressions"] += 1
+        else:
+            self.answers.failures.append(f"{target} was answered {answer.status}")
 
     async def _report(
         self, story: Story, action: Action, click_id: str | None, last: Report | None
@@ -129,7 +137,8 @@ class Driver:
             case "duplicate":
                 self.answers.counts["repeats"] += 1
             case _:
-                self.answers.counts["rejections"] += 1
+                if answer.status not in (429, 503):  # of those nothing is kept
+                    self.answers.counts["rejections"] += 1
                 self.answers.refusals[f"{answer.status} {told.get('reason')}"] += 1
 
     async def _send(self, edge: str, wire: Wire) -> Answer | None:
@@ -149,6 +158,16 @@ class Driver:
             except (aiohttp.ClientError, TimeoutError) as error:
                 self.answers.failures.append(f"{wire.method} {wire.target}: {error!r}")
                 return None
+
+
+def _headers(story: Story, cookies: dict[str, str]) -> dict[str, str]:
+    """Return what a browser of the story sends."""
+    return {
+        "User-Agent": story.agent,
+        "Accept-Language": "de-DE,de;q=0.9",
+        "Referer": "https://partner.example/post",
+        "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+    }
 
 
 def _session() -> aiohttp.ClientSession:

@@ -21,6 +21,12 @@ class Visit(Struct, frozen=True, kw_only=True):
     head: bool = False
 
 
+class View(Struct, frozen=True):
+    """A visitor sees the creative of a link."""
+
+    code: str
+
+
 class Wait(Struct, frozen=True):
     """Time passes, in seconds."""
 
@@ -57,7 +63,7 @@ class Again(Struct, frozen=True):
     other_amount: str | None = None
 
 
-Action = Visit | Wait | Report | Adjust | Again
+Action = Visit | View | Wait | Report | Adjust | Again
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -162,7 +168,8 @@ def _currency(offer: Offer, goal: Goal) -> str:
 
 def _browsing(teller: _Teller) -> Iterator[Action]:
     for _ in range(teller.random.randint(1, 5)):
-        yield teller.visit(head=teller.random.random() < 0.03)
+        visit = teller.visit(head=teller.random.random() < 0.03)
+        yield from (View(visit.code), visit)
         yield Wait(teller.random.uniform(0.05, 1.0))
 
 

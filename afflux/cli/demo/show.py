@@ -29,7 +29,7 @@ def show_answers(answers: Answers, console: Console) -> None:
 def differences(answers: Answers, journals: Mapping[str, int]) -> list[str]:
     """Compare the answers a client got with what the edges have journaled."""
     found = [f"no answer: {failure}" for failure in answers.failures]
-    for name in ("clicks", "conversions", "adjustments", "rejections"):
+    for name in ("clicks", "impressions", "conversions", "adjustments", "rejections"):
         outside, inside = answers.counts[name], journals.get(name.removesuffix("s"), 0)
         if outside != inside:
             found.append(f"{name}: {outside} were answered, {inside} stand in the journals")

@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from afflux.cli.proof.log_side import NO_AMOUNT, LogSide
-from afflux.kernel.events import Adjustment, Assessment, Click, Conversion, Decision, Rejection
+from afflux.kernel.events import (
+    Adjustment,
+    Assessment,
+    Click,
+    Conversion,
+    Decision,
+    Impression,
+    Rejection,
+)
 from afflux.kernel.money import major
 
 STAGES = ("taken in", "kafka", "decided", "assessed", "clickhouse", "ledger")
 _KINDS = {
     "clicks": Click.topic,
+    "impressions": Impression.topic,
     "conversions": Conversion.topic,
     "adjustments": Adjustment.topic,
     "rejections": Rejection.topic,

@@ -14,6 +14,7 @@ from afflux.kernel.events import (
     Conversion,
     Decision,
     Event,
+    Impression,
     LedgerEntry,
     Rejection,
 )
@@ -26,8 +27,11 @@ IMPORTED = "import:"
 """Edge ids of imported events begin like this."""
 NO_AMOUNT = ""
 """In place of the currency of a report without an order value."""
-_TRACKED = (Click, Conversion, Adjustment, Rejection)
+_TRACKED = (Click, Impression, Conversion, Adjustment, Rejection)
 _TOPICS = [kind.topic for kind in (*_TRACKED, Decision, Assessment, LedgerEntry)]
+
+
+Tracked = Click | Impression | Conversion | Adjustment | Rejection
 
 
 class LogSide(Struct):
@@ -75,14 +79,14 @@ class _Reader:
     def take(self, records: Iterable[Record]) -> None:
         for record in records:
             match record.event:
-                case Click() | Conversion() | Adjustment() | Rejection() as event:
+                case Click() | Impression() | Conversion() | Adjustment() | Rejection() as event:
                     self._tracked(record, event)
                 case Decision() | Assessment() as event:
                     self._decided(event)
                 case LedgerEntry() as event:
                     self._transferred(event)
 
-    def _tracked(self, record: Record, event: Click | Conversion | Adjustment | Rejection) -> None:
+    def _tracked(self, record: Record, event: Tracked) -> None:
         place = (record.topic, record.partition, event.edge_id)
         if event.journal_position <= self._last.get(place, -1):
             self.side.repeats[record.topic] += 1

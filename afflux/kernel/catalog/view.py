@@ -41,6 +41,7 @@ class Catalog:
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], list[Version]] = {}
         self.revision = 0
+        self.newest_recorded_at = Millis(0)
 
     def apply(self, change: CatalogChange) -> bool:
         """Take one change; return False if it was there already.
@@ -62,6 +63,7 @@ class Catalog:
         history.append(version)
         history.sort(key=lambda known: -known.version)
         self.revision += 1
+        self.newest_recorded_at = max(self.newest_recorded_at, change.recorded_at)
         return True
 
     def find(

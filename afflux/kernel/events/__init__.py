@@ -22,7 +22,13 @@ from afflux.kernel.events.fraud import (
     Verdict,
 )
 from afflux.kernel.events.payouts import LedgerEntry
-from afflux.kernel.events.system import CatalogChange, DeadLetterRecord, Header, Operation
+from afflux.kernel.events.system import (
+    CatalogChange,
+    DeadLetterRecord,
+    Erasure,
+    Header,
+    Operation,
+)
 from afflux.kernel.events.tracking import (
     Adjustment,
     AdjustmentKind,
@@ -50,6 +56,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     LedgerEntry,
     Alert,
     CatalogChange,
+    Erasure,
     DeadLetterRecord,
 )
 BY_TOPIC: dict[str, type[Event]] = {kind.topic: kind for kind in EVENT_TYPES}
@@ -74,6 +81,7 @@ __all__ = [
     "CreditSignal",
     "DeadLetterRecord",
     "Decision",
+    "Erasure",
     "Event",
     "FlagAction",
     "Header",

@@ -1,4 +1,4 @@
-"""Events about the system itself: the catalogue's history and the dead letters."""
+"""Events about the system itself: the catalogue's history, erasures, the dead letters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from afflux.kernel.events.common import Event, Instant
+from afflux.kernel.events.common import Binary16, Event, Instant
 
 
 class Operation(StrEnum):
@@ -39,6 +39,25 @@ class CatalogChange(Event, frozen=True, kw_only=True):
     @property
     def key(self) -> bytes:
         return f"{self.kind}/{self.entity_id}".encode()
+
+
+class Erasure(Event, frozen=True, kw_only=True):
+    """A visitor is to be forgotten (law T5): every owner of state deletes what it holds.
+
+    True from when it was appended, or `recorded_at` if that is later; the first of a visitor's
+    erasures holds for ever.
+    """
+
+    topic: ClassVar[str] = "privacy.erasures"
+    schema: ClassVar[str] = "erasure"
+
+    visitor_key: Binary16
+    author: str
+    reason: str | None = None
+
+    @property
+    def key(self) -> bytes:
+        return self.visitor_key
 
 
 class Header(Struct, frozen=True, kw_only=True):

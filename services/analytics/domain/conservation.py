@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from services.analytics.domain.erasure import ERASED
 from services.analytics.domain.tables import TABLES, UNDECODABLE
 
 BUCKET = 10_000
@@ -111,7 +112,8 @@ def merge(sides: Iterable[tuple[Place, Tally]]) -> dict[Place, Tally]:
 
 
 def tally_sql(topic: str) -> str:
-    """Return the query for partition, bucket, count, xor and amount of one topic's rows.
+    """Return the query for partition, bucket, count, xor and amount of one topic's rows, with
+    what stands for the undecodable and the erased ones.
 
     Parameters: `topic`, and arrays `partitions`, `starts`, `ends` with the offsets to look at.
     """
@@ -130,6 +132,8 @@ def tally_sql(topic: str) -> str:
         f"SELECT kafka_partition, kafka_offset, row_hash, toInt128({amount}) AS amount "
         f"FROM {table.name} WHERE {where} UNION ALL "
         "SELECT kafka_partition, kafka_offset, row_hash, toInt128(0) AS amount "
-        f"FROM {UNDECODABLE} WHERE topic = {{topic:String}} AND {where}"
+        f"FROM {UNDECODABLE} WHERE topic = {{topic:String}} AND {where} UNION ALL "
+        "SELECT kafka_partition, kafka_offset, row_hash, toInt128(amount) AS amount "
+        f"FROM {ERASED} FINAL WHERE topic = {{topic:String}} AND {where}"
         ") GROUP BY part, bucket ORDER BY part, bucket"
     )

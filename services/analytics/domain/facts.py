@@ -56,6 +56,34 @@ _COMMON = {
     D.BROWSER: "toString(browser)",
 }
 _SUBS = {dimension: f"sub[{number}]" for number, dimension in enumerate(SUBS, 1)}
+_NOBODY = "toFixedString('', 16)"
+
+
+def _with_erased(topic: str, raw: str, own: str, erased: str) -> str:
+    """Return the rows of a raw table and what is left of its erased ones: the numbers without the
+    visitor, so that raw rows and hourly aggregates say the same (law K3)."""
+    shared = "partner_id, offer_id, advertiser_id, link_id, device, os, browser"
+    null = "toString(ifNull(country, '')) AS country, toString(ifNull(source, '')) AS source"
+    return (
+        f"(SELECT occurred_at, {shared}, {null}, sub, visitor_key, {own} FROM {raw} UNION ALL "
+        f"SELECT hour AS occurred_at, {shared}, toString(country), toString(source), "
+        f"CAST([], 'Array(String)') AS sub, {_NOBODY} AS visitor_key, {erased} "
+        f"FROM raw_erased FINAL WHERE topic = '{topic}')"
+    )
+
+
+_ALL_CLICKS = _with_erased(
+    "tracking.clicks",
+    "raw_tracking_clicks",
+    "toString(outcome) AS outcome, click_id, false AS known_invalid",
+    f"toString(outcome), {_NOBODY} AS click_id, invalid AS known_invalid",
+)
+_ALL_IMPRESSIONS = _with_erased(
+    "tracking.impressions",
+    "raw_tracking_impressions",
+    "toString(ifNull(reason, '')) AS reason",
+    "toString(reason)",
+)
 
 
 class Fact(Struct, frozen=True):
@@ -79,8 +107,7 @@ def _click_columns(hourly: bool) -> dict[Dimension, str]:
     if hourly:
         plain = {D.COUNTRY: "toString(country)", D.SOURCE: "toString(source)"}
         return {**_COMMON, **plain}
-    null = {D.COUNTRY: "toString(ifNull(country, ''))", D.SOURCE: "toString(ifNull(source, ''))"}
-    return {**_COMMON, **null, **_SUBS}
+    return {**_COMMON, D.COUNTRY: "country", D.SOURCE: "source", **_SUBS}
 
 
 CLICKS_HOURLY = Fact(
@@ -94,21 +121,37 @@ CLICKS_HOURLY = Fact(
 )
 CLICKS_RAW = Fact(
     name="clicks",
-    table="raw_tracking_clicks",
+    table=_ALL_CLICKS,
     at="occurred_at",
     columns=_click_columns(hourly=False),
     measures={"clicks_gross": "count()"},
     always=SENT_ON,
-    daily={"clicks_unique": "uniq(visitor_key)"},
+    daily={"clicks_unique": f"uniqIf(visitor_key, visitor_key != {_NOBODY})"},
 )
 CLICKS_INVALID = Fact(
     name="invalid",
-    table="raw_tracking_clicks",
+    table=_ALL_CLICKS,
     at="occurred_at",
     columns=_click_columns(hourly=False),
     measures={"clicks_invalid": "count()"},
-    always=f"{SENT_ON} AND click_id IN (SELECT click_id FROM flagged_clicks "
-    "WHERE action = 'invalid')",
+    always=f"{SENT_ON} AND (known_invalid OR click_id IN (SELECT click_id FROM flagged_clicks "
+    "WHERE action = 'invalid'))",
+)
+IMPRESSIONS_HOURLY = Fact(
+    name="impressions",
+    table="impressions_hourly",
+    at="hour",
+    columns=_click_columns(hourly=True),
+    measures={"impressions": "sum(impressions)"},
+    always="reason = ''",
+)
+IMPRESSIONS_RAW = Fact(
+    name="impressions",
+    table=_ALL_IMPRESSIONS,
+    at="occurred_at",
+    columns=_click_columns(hourly=False),
+    measures={"impressions": "count()"},
+    always="reason = ''",
 )
 
 

@@ -80,6 +80,7 @@ def _measure(m: Measures, name: str) -> int:
 
 
 KPIS: tuple[Kpi, ...] = (
+    _count("impressions", "Views of creatives that count: no preview, nothing paused."),
     _count("clicks_gross", "Clicks that were sent on, to the landing page or the fallback."),
     Kpi(
         "clicks_valid",
@@ -97,6 +98,12 @@ KPIS: tuple[Kpi, ...] = (
     _count("conversions_rejected", "Conversions that the advertiser or fraud control rejected."),
     _count("conversions_refunded", "Conversions with a refund or a chargeback, full or partial."),
     _count("customers_new", "Conversions that the advertiser says came from a new customer."),
+    _per(
+        "ctr",
+        Unit.RATIO,
+        "clicks_valid / impressions",
+        "Click-through rate: valid clicks by impression.",
+    ),
     _per(
         "cr",
         Unit.RATIO,
@@ -179,6 +186,13 @@ KPIS: tuple[Kpi, ...] = (
         Unit.MONEY_EACH,
         "commission / clicks_valid",
         "Commission by thousand valid clicks.",
+        times=1000,
+    ),
+    _per(
+        "ecpm",
+        Unit.MONEY_EACH,
+        "commission / impressions",
+        "Commission by thousand impressions.",
         times=1000,
     ),
     _per(

@@ -80,9 +80,11 @@ def compile_query(query: Query) -> list[Compiled]:
     if query.start is not None and query.end is not None and query.start >= query.end:
         raise Refusal("`from` is not before `to`")
     used = query.used
+    by_hour = _whole_hours(query) and not used & set(SUBS)
     sources = [
-        facts.CLICKS_HOURLY if _whole_hours(query) and not used & set(SUBS) else facts.CLICKS_RAW,
+        facts.CLICKS_HOURLY if by_hour else facts.CLICKS_RAW,
         facts.CLICKS_INVALID,
+        facts.IMPRESSIONS_HOURLY if by_hour else facts.IMPRESSIONS_RAW,
         facts.conversions(used),
         facts.orders(used),
         facts.money(used),

@@ -32,6 +32,7 @@ UNDECODABLE = "raw_undecodable"
 TOPICS: tuple[str, ...] = (
     "catalog.changes",
     "tracking.clicks",
+    "tracking.impressions",
     "tracking.conversions",
     "tracking.adjustments",
     "tracking.rejections",
@@ -40,6 +41,7 @@ TOPICS: tuple[str, ...] = (
     "attribution.decisions",
     "fraud.assessments",
     "payouts.commissions",
+    "privacy.erasures",
     "deadletters",
 )
 _FEW_VALUES = frozenset(

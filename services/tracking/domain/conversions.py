@@ -5,7 +5,7 @@ Live postbacks, the JSON API and `afflux import` all come through here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from msgspec import Struct
 
@@ -51,7 +51,8 @@ class ReportContext(Struct, frozen=True, kw_only=True):
 
     `customer_secret` keys the hash of customer ids (law T5). `find_offer` looks an offer up in the
     catalogue as of `received_at`. `first_received_at` is when a report that is resubmitted first
-    came in: it stands in for a missing order time.
+    came in: it stands in for a missing order time. `erased` are the visitors of whom nothing is
+    taken in any more.
     """
 
     advertiser: Advertiser
@@ -64,6 +65,7 @@ class ReportContext(Struct, frozen=True, kw_only=True):
     edge_id: str
     tenant_id: int = 0
     first_received_at: Millis | None = None
+    erased: Container[bytes] = frozenset()
 
     @property
     def arrived_at(self) -> Millis:
@@ -105,6 +107,8 @@ def _build(
     fields: Fields, context: ReportContext, click: ClickToken | None, visitor_key: Id16 | None
 ) -> Conversion:
     click = click or read_click(fields, context)
+    if click is not None and click.visitor_key in context.erased:
+        raise RefusedError("visitor_erased", "the click's visitor was erased", "click_id")
     goal, transaction_id, key = _identity(fields, context, click)
     offer_id = _offer_id(fields, context, click)
     details = _details(fields, context, offer_id, goal)
@@ -218,7 +222,10 @@ def _offer_id(fields: Fields, context: ReportContext, click: ClickToken | None) 
 
 
 def _default_status(context: ReportContext, offer_id: int | None, goal: str) -> Status:
-    """Without a word of the advertiser: pending where it has to approve, else approved."""
+    """Without a word of the advertiser: pending where it has to approve, and where anybody with a
+    click could have said it; else approved."""
+    if context.channel is Channel.PIXEL:
+        return Status.PENDING
     offer = None if offer_id is None else context.find_offer(offer_id)
     found = offer.goal(goal) if offer else None
     waits = found is not None and found.approval is Approval.ADVERTISER

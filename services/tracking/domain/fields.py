@@ -158,7 +158,7 @@ class Fields:
         if isinstance(value, str):
             value = parse_json(value.encode("utf-8", "replace"))
             if isinstance(value, Refusal):
-                raise _invalid("items", value.detail)
+                raise _invalid("items", "items is not the JSON text of a list")
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
             raise _invalid("items", f"items is a list of at most {MAX_ITEMS}")
         return [self._item(number, line, currency) for number, line in enumerate(value)]

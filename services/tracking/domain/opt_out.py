@@ -18,10 +18,6 @@ class OptOut(StrEnum):
 
 def signal(policy: OptOut, header: Callable[[str], str | None]) -> str | None:
     """Return the signal a visit is to be kept out of sight for, `gpc` or `dnt`, or None."""
-    if policy is OptOut.OFF:
-        return None
-    if header("sec-gpc") == "1":
-        return GPC
-    if policy is OptOut.GPC_DNT and header("dnt") == "1":
+    if policy is OptOut.GPC_DNT and header("sec-gpc") != "1" and header("dnt") == "1":
         return DNT
-    return None
+    return GPC if policy is not OptOut.OFF and header("sec-gpc") == "1" else None

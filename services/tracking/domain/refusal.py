@@ -22,6 +22,7 @@ STATUS = {
     "body_too_slow": 408,
     "conflicting_report": 409,
     "preset_unknown": 404,
+    "visitor_erased": 410,
     "body_too_large": 413,
     "batch_too_large": 413,
     "rate_limited": 429,

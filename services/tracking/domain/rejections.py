@@ -26,9 +26,11 @@ def build_rejection(
 ) -> Rejection:
     """Return the rejection of a request, or of one `item` (JSON) of its batch.
 
-    Bodies are cut: strangers get less of our disk. Tokens and signatures are hidden (law S4).
+    Bodies are cut: strangers get less of our disk. Tokens and signatures are hidden (law S4). Of a
+    report that names an erased visitor nothing is kept but that there was one (law T5).
     """
-    body = request.body if item is None else item
+    is_erased = refusal.reason == "visitor_erased"
+    body = b"" if is_erased else request.body if item is None else item
     if b"token" in body or b"sig" in body:
         body = redact(body.decode("latin-1")).encode("latin-1")  # every byte comes back
     limit = MAX_STRANGER_BODY if advertiser_id is None else MAX_BODY
@@ -40,7 +42,7 @@ def build_rejection(
         advertiser_id=advertiser_id,
         method=request.method,
         path=request.path[:255],
-        query=redact(request.query)[:MAX_QUERY],
+        query="" if is_erased else redact(request.query)[:MAX_QUERY],
         body=body[:limit],
         content_type=request.content_type and request.content_type[:255],
         status=refusal.status,

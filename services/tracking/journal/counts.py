@@ -7,7 +7,15 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from services.tracking.domain.entries import Kind
-from services.tracking.journal.segment import HEADER_SIZE, Header, frames, segments, unpack_header
+from services.tracking.journal.segment import (
+    HEADER_SIZE,
+    HOLE,
+    Header,
+    frames,
+    segments,
+    span,
+    unpack_header,
+)
 
 
 class Tally(Struct):
@@ -20,16 +28,20 @@ class Tally(Struct):
 
 
 def scan(path: Path) -> tuple[Header, Tally, int, int] | None:
-    """Return header, tally, end of the last whole record and file size; None without a header."""
+    """Return header, tally, end of the last whole record and file size; None without a header.
+
+    Errors: JournalOutdated for a segment of another version's format.
+    """
     data = path.read_bytes()
     header = unpack_header(data)
     if header is None:
         return None
     counts = list(header.counts)
     position, good = header.first_position, HEADER_SIZE
-    for kind, _, end in frames(data, HEADER_SIZE):
-        counts[kind] += 1
-        position += 1
+    for kind, payload, end in frames(data, HEADER_SIZE):
+        if kind != HOLE:
+            counts[kind] += 1
+        position += span(kind, payload)
         good = end
     tally = Tally(header.sequence, position, counts, header.unlogged)
     return header, tally, good, len(data)

@@ -10,10 +10,12 @@ from msgspec import Struct
 from services.tracking.journal.segment import (
     FRAME,
     HEADER_SIZE,
+    HOLE,
     MAX_PAYLOAD,
     Header,
     frames,
     segments,
+    span,
     unpack_header,
 )
 
@@ -22,7 +24,7 @@ class JournalDamaged(RuntimeError):
     """A closed segment holds what is no record: a person has to look."""
 
 
-class StoredRecord(Struct, frozen=True):
+class StoredRecord(Struct, frozen=True, gc=False):
     """One durable record of the journal."""
 
     position: int
@@ -57,9 +59,13 @@ class JournalReader:
             at = self._at or self._open_next(None)
             if at is None:
                 return []
-            is_last = not self._later(at)
+            is_last, before = not self._later(at), at.offset
             records = self._read_from(at, max_bytes)
-            if records or is_last:
+            if records:
+                return records
+            if at.offset > before:
+                continue  # a hole
+            if is_last:
                 return records
             if os.fstat(at.fd).st_size != at.offset:
                 raise JournalDamaged(f"{at.path} has no record at byte {at.offset}")
@@ -95,12 +101,16 @@ class JournalReader:
         if len(data) < FRAME.size + MAX_PAYLOAD and at.offset + len(data) < size:
             data = os.pread(at.fd, FRAME.size + MAX_PAYLOAD, at.offset)  # at least one record
         records: list[StoredRecord] = []
-        used = 0
+        used, position = 0, at.position
         for kind, payload, end in frames(data):
-            records.append(StoredRecord(at.position + len(records), kind, payload))
+            if kind == HOLE:
+                position += span(kind, payload)
+            else:
+                records.append(StoredRecord(position, kind, payload))
+                position += 1
             used = end
         at.offset += used
-        at.position += len(records)
+        at.position = position
         return records
 
     def _open_next(self, after: Path | None) -> _Open | None:
@@ -128,18 +138,3 @@ class JournalReader:
                 f"{following.path} begins at position {following.header.first_position}, "
                 f"the one before ends at {at.position}"
             )
-
-
-def bytes_behind(folder: Path, place: tuple[Path, int] | None) -> int:
-    """Return how many bytes of records the journal holds behind a place; None: all of it."""
-    total = 0
-    for path in segments(folder):
-        if place is not None and path < place[0]:
-            continue
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            continue
-        start = place[1] if place is not None and path == place[0] else HEADER_SIZE
-        total += max(0, size - start)
-    return total

@@ -9,13 +9,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from afflux.runtime import metrics
 from afflux.runtime.log import get_logger
+from services.tracking.checkpoint import NO_ROOM
 from services.tracking.journal.counts import Tally, scan
-from services.tracking.journal.segment import HEADER_SIZE, Header, segment_path, segments
+from services.tracking.journal.examine import examine
+from services.tracking.journal.reader import JournalDamaged
+from services.tracking.journal.repair import mend_newest
+from services.tracking.journal.segment import HEADER_SIZE, KINDS, Header, segment_path, segments
 
 log = get_logger(__name__)
-NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _TALLY = "tally"
+_BEGUN = "begun"
+"""The tally when the newest segment began: its header, once more."""
 
 
 class JournalBusy(RuntimeError):
@@ -50,7 +56,10 @@ class Store:
             raise
         kept = self._append(frames)
         if kept:
+            started = time.perf_counter()
             os.fdatasync(self._fd)
+            metrics.FSYNC_SECONDS.observe(time.perf_counter() - started)
+            metrics.GROUP_RECORDS.observe(kept)
             for kind in kinds[:kept]:
                 self.tally.counts[kind] += 1
             self.tally.next_position += kept
@@ -83,6 +92,7 @@ class Store:
         self._fd, self._size, self._opened_at = fd, HEADER_SIZE, time.monotonic()
         self.tally.sequence = header.sequence
         self.remember()
+        self.remember(_BEGUN)
 
     def is_due(self, max_age_s: float) -> bool:
         """Return whether the segment holds records and is old enough to be closed."""
@@ -135,25 +145,54 @@ class Store:
         return kept
 
     def _recover(self) -> Tally:
-        """Cut the torn tail of the newest segment; return where the journal stands."""
-        tally = self._remembered()
-        for path in reversed(segments(self.folder)):
-            found = scan(path)
-            if found is None:
-                log.error("journal_header_unreadable", segment=path.name)
-                path.rename(path.with_suffix(".unreadable"))
-                continue
-            _, tally, good, size = found
-            if good < size:
-                self._cut(path, good)
-            break
-        for stale in self.folder.glob("*.new"):
+        """Mend the newest segment and cut its torn tail; return where the journal stands."""
+        for stale in (*self.folder.glob("*.new"), *self.folder.glob("*.mending")):
             stale.unlink()
+        paths = segments(self.folder)
+        if not paths:
+            return self._remembered()
+        path = paths[-1]
+        self._mend(path)
+        found = scan(path)
+        assert found is not None, "it has a header by now"
+        _, tally, good, size = found
+        if good < size:
+            self._cut(path, good)
         return tally
+
+    def _mend(self, path: Path) -> None:
+        """What no torn write leaves is damage: records that were answered may stand behind it."""
+        found = examine(path)
+        if found.header is not None and not found.inner:
+            return
+        for one in mend_newest(found, found.header or self._header_of(path)):
+            log.error(
+                "journal_damaged", segment=path.name, at=one.at, lost=one.lost, kept_in=one.kept_in
+            )
+
+    def _header_of(self, path: Path) -> Header:
+        try:
+            begun = _tally((self.folder / _BEGUN).read_text())
+        except FileNotFoundError:
+            begun = Tally()
+        if path != segment_path(self.folder, begun.sequence):
+            raise JournalDamaged(
+                f"{path} has no readable header, and {_BEGUN} does not say what it was: keep it, "
+                "and move it out of the journal to start without its records"
+            )
+        created_at = int(path.stat().st_mtime * 1_000)
+        counts = tuple(begun.counts)
+        return Header(begun.sequence, begun.next_position, created_at, counts, begun.unlogged)
 
     def _cut(self, path: Path, good: int) -> None:
         data = path.read_bytes()[good:]
-        path.with_suffix(".cut").write_bytes(data)
+        kept_in = path.with_suffix(".cut")
+        try:
+            kept_in.write_bytes(data)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            kept_in.unlink(missing_ok=True)  # a full disk must not keep an edge from starting
         fd = os.open(path, os.O_RDWR)
         try:
             os.ftruncate(fd, good)
@@ -162,21 +201,25 @@ class Store:
             os.close(fd)
         log.warning("journal_tail_cut", segment=path.name, bytes=len(data))
 
-    def remember(self) -> None:
-        """Write where the journal stands beside it, should all its segments be removed."""
+    def remember(self, name: str = _TALLY) -> None:
+        """Write where the journal stands beside it, should all its segments be removed; without
+        room on the disk what stands there stays."""
         tally = self.tally
         numbers = [tally.sequence, tally.next_position, *tally.counts, tally.unlogged]
-        fresh = self.folder / f"{_TALLY}.tmp"
-        fresh.write_text(" ".join(map(str, numbers)))
-        fresh.rename(self.folder / _TALLY)
+        fresh = self.folder / f"{name}.tmp"
+        try:
+            fresh.write_text(" ".join(map(str, numbers)))
+            fresh.rename(self.folder / name)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            fresh.unlink(missing_ok=True)
 
     def _remembered(self) -> Tally:
         try:
-            text = (self.folder / _TALLY).read_text()
+            return _tally((self.folder / _TALLY).read_text())
         except FileNotFoundError:
             return Tally()
-        sequence, position, *rest = map(int, text.split())
-        return Tally(sequence, position, rest[:-1], rest[-1])
 
     def _locked(self) -> int:
         fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -193,3 +236,9 @@ class Store:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _tally(text: str) -> Tally:
+    sequence, position, *counts, unlogged = map(int, text.split())
+    counts += [0] * (KINDS - len(counts))  # an earlier version knew fewer kinds
+    return Tally(sequence, position, counts, unlogged)

@@ -3,58 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
-from afflux.kernel.catalog import Catalog, Entity, Landing, Link
-from afflux.kernel.catalog.check import check
-from afflux.kernel.catalog.declared import read_declaration
-from afflux.kernel.document import Problems
+from afflux.cli.main import build
+from afflux.kernel.catalog import Landing, Link
 from afflux.kernel.events import Click, ClickOutcome, Event, Impression
 from afflux.kernel.macros import MACROS
 from afflux.kernel.reasons import REASONS
 from afflux.runtime.codec import Codec
 from afflux.runtime.log_reader import read_topic
-from afflux.runtime.producer import Publisher
 from afflux.runtime.supervise.stack import Stack
-from afflux.runtime.yaml_document import parse_document
 from tests.support.engines import temporary_home
 from tests.tracking_geo import write_geo
-from tests.tracking_samples import NOW, changes
-from tests.tracking_stack import ENV, status, until, wait_drained
+from tests.tracking_stack import ENV, publish_entities, status, until, wait_drained
 from tests.tracking_visits import offer
 
 DOC = Path(__file__).parents[2] / "docs" / "links.md"
-ZONES = {"Europe/Berlin", "Europe/Vienna"}
+DOCUMENTED = re.findall(r"^```yaml\n(.*?)^```", DOC.read_text(), re.M | re.S)[0]
 GEO = Landing(id=1, url="https://shop.example/?c={country}&cid={click_id}")
 BROWSER = {"user-agent": "Mozilla/5.0 (Windows NT 10.0) Chrome/126.0", "accept-language": "de-AT"}
 
 
-def documented() -> list[Entity]:
-    """Return what the catalogue in the documentation declares, as `catalog apply` reads it."""
-    text = re.findall(r"^```yaml\n(.*?)^```", DOC.read_text(), re.M | re.S)
-    problems = Problems()
-    declaration = read_declaration(parse_document(text[0], problems), problems, ZONES)
-    check(declaration, Catalog(), NOW, problems)
-    assert list(problems) == []
-    return [declared.entity for declared in declaration.entities]
+def afflux(stack: Stack, *arguments: str) -> str:
+    done = CliRunner().invoke(build(["catalog"]), [*arguments, "--home", str(stack.home)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
-def publish(stack: Stack, entities: Sequence[Entity], links: int) -> None:
-    async def send() -> None:
-        publisher = Publisher(stack.settings, Codec.load(), "test")
-        await publisher.start()
-        await publisher.publish(changes(entities))
-        await publisher.stop()
-
-    asyncio.run(send())
-    until(lambda: status(stack, "edge").get("links") == links, "the edge knows the links")
+def apply(stack: Stack, text: str) -> dict[str, Any]:
+    """Apply a catalogue as an operator would."""
+    path = stack.home / "links.yaml"
+    path.write_text(text)
+    shown = afflux(stack, "catalog", "apply", str(path), "--json")
+    report: dict[str, Any] = json.loads(shown.splitlines()[-1])
+    return report
 
 
 def events(stack: Stack) -> list[Event]:
@@ -70,12 +62,12 @@ def events(stack: Stack) -> list[Event]:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with temporary_home() as home:
-        env = {**ENV, "AFFLUX_GEO_DB": str(home / "geo.mmdb")}
+        env = {**ENV, "AFFLUX_GEO_DB": str(home / "geo.mmdb"), "AFFLUX_EDGE_READ_S": "0.5"}
         made = Stack(home, ["shipper", "edge"], free_ports=True, env=env)
         with made:
+            apply(made, DOCUMENTED)
             geo = offer(90, advertiser_id=1, landings=[GEO])
-            more = [geo, Link(id=900, code="geo", partner_id=1, offer_id=90)]
-            publish(made, [*documented(), *more], links=3)
+            publish_entities(made, [geo, Link(id=900, code="geo", partner_id=1, offer_id=90)], 3)
             yield made
 
 
@@ -88,6 +80,14 @@ def web(stack: Stack) -> Iterator[httpx.Client]:
 def where(answer: httpx.Response) -> httpx.URL:
     assert answer.status_code == 302, answer
     return httpx.URL(answer.headers["location"])
+
+
+def test_the_documented_catalogue_and_its_export_apply_to_no_change(stack: Stack) -> None:
+    exported = afflux(stack, "catalog", "export")
+    assert "deep_link_params" in exported and "not_devices" in exported
+    for text in (DOCUMENTED, exported):
+        again = apply(stack, text)
+        assert again["changes"] == [] and again["counts"]["unchanged"] == 9
 
 
 def test_the_documented_catalogue_leads_where_the_document_says(web: httpx.Client) -> None:

@@ -30,7 +30,7 @@ from services.tracking.domain.pixel import GIF
 from services.tracking.preset_file import load_presets
 from tests.support.engines import temporary_home
 from tests.tracking_samples import SECRET
-from tests.tracking_stack import ENV, TOKEN, publish_catalog, shipped, wait_drained
+from tests.tracking_stack import TOKEN, UNLIMITED, publish_catalog, shipped, wait_drained
 
 DOCS = Path(__file__).parents[2] / "docs" / "reports.md"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -41,7 +41,7 @@ ZIPPED = {**JSON, "content-encoding": "gzip"}
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with temporary_home() as home:
-        made = Stack(home, ["shipper", "edge"], free_ports=True, env=ENV)
+        made = Stack(home, ["shipper", "edge"], free_ports=True, env=UNLIMITED)
         with made:
             publish_catalog(made)
             yield made

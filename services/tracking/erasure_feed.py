@@ -1,0 +1,89 @@
+"""Erased visitors for the edge, followed from Kafka and kept on disk for a start without it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from afflux.runtime import metrics
+from afflux.runtime.clock import now_ms
+from afflux.runtime.codec import Codec
+from afflux.runtime.erasure_follower import ErasureFollower
+from afflux.runtime.kafka_errors import KAFKA_TROUBLE
+from afflux.runtime.log import get_logger
+from afflux.runtime.settings import Settings
+from services.tracking.domain.erased import Damaged, pack, unpack
+
+log = get_logger(__name__)
+_POLL_S = 0.5
+_RETRY_S = 1.0
+
+
+class ErasureFeed:
+    """Follows the erasures; `keys` only grows, in place: about 100 bytes a visitor, 16 on disk."""
+
+    def __init__(self, settings: Settings, cache: Path) -> None:
+        self.keys: set[bytes] = set()
+        self._cache = cache
+        self._follower = ErasureFollower(settings, Codec.load())
+        self._saved = 0
+        self._taken = 0
+
+    def load_cache(self) -> None:
+        """Know what the last run knew. A damaged file is left aside: Kafka has them all."""
+        try:
+            self.keys |= unpack(self._cache.read_bytes())
+            self._saved = len(self.keys)
+        except FileNotFoundError:
+            return
+        except Damaged as error:
+            log.error("erasures_cache_damaged", path=str(self._cache), error=str(error))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until `stop`; Kafka may come and go, what is known stays."""
+        connected = False
+        while not stop.is_set():
+            pause = _POLL_S
+            try:
+                if not connected:
+                    await self._follower.start()
+                    connected = True
+                else:
+                    await self._follower.sync(now_ms())
+                self._take()
+            except KAFKA_TROUBLE as error:
+                log.warning("erasures_not_followed", error=repr(error))
+                pause = _RETRY_S
+                if not connected:
+                    await self._follower.stop()
+            await _sleep(stop, pause)
+        await self._follower.stop()
+
+    def _take(self) -> None:
+        if len(self._follower.view) != self._taken:
+            self._taken = len(self._follower.view)
+            self.keys.update(self._follower.view)
+        if len(self.keys) != self._saved:
+            self._save()
+        metrics.ERASED_VISITORS.labels("edge").set(len(self.keys))
+
+    def _save(self) -> None:
+        fresh = self._cache.with_suffix(".new")
+        try:
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as file:
+                file.write(pack(self.keys))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._cache)
+            self._saved = len(self.keys)
+        except OSError as error:
+            log.warning("erasures_cache_not_written", error=repr(error))
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,105 @@
+"""What the shipper makes by hand equals what the libraries make, for any entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka.partitioner import DefaultPartitioner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afflux.kernel.events import Click, ClickOutcome
+from afflux.runtime.avro_pieces import BYTES, Layout, Memo, counting, long
+from afflux.runtime.codec import Codec
+from afflux.runtime.partitioning import choose
+from services.tracking.domain.agents import Agent
+from services.tracking.domain.entries import ClickEntry, ImpressionEntry, to_event
+from services.tracking.visits import visit_encoders
+
+CODEC = Codec.load()
+EDGE, TENANT = "edge-t", 3
+
+
+def classify(user_agent: str, hints: str | None) -> Agent:
+    """A classifier that lets every character through."""
+    return Agent(user_agent[:3], hints or "none", user_agent[-2:])
+
+
+ENCODERS = visit_encoders(CODEC, EDGE, TENANT, classify)
+ids16 = st.binary(min_size=16, max_size=16)
+longs = st.integers(0, 2**63 - 1)
+short = st.text(max_size=80)
+strange = st.sampled_from(["", "a" * 63, "a" * 64, "я" * 255, "\x00", "💶" * 1_100])
+texts = st.one_of(short, strange)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "click_id": ids16,
+    "impression_id": ids16,
+    "visitor_key": ids16,
+    "visitor_is_new": st.booleans(),
+    "received_at": st.integers(0, 253_402_300_799_999),
+    "ip_hash": st.binary(max_size=40),
+    "sub": st.lists(texts, max_size=12),
+    "outcome": st.sampled_from(ClickOutcome),
+}
+BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
+    int: longs,
+    int | None: st.none() | longs,
+    str: texts,
+    str | None: st.none() | texts,
+}
+
+
+def entries(kind: type[ClickEntry] | type[ImpressionEntry]) -> st.SearchStrategy[Any]:
+    found = msgspec.structs.fields(kind)
+    return st.builds(
+        kind, *[FIELDS[f.name] if f.name in FIELDS else BY_TYPE[f.type] for f in found]
+    )
+
+
+@given(st.lists(entries(ClickEntry) | entries(ImpressionEntry), max_size=4), longs)
+def test_T2_a_visit_is_encoded_byte_for_byte_as_the_codec_does(
+    visits: list[ClickEntry | ImpressionEntry], position: int
+) -> None:
+    for visit in visits:
+        agent = classify(visit.user_agent, visit.hints)
+        expected = CODEC.encode(to_event(visit, position, EDGE, TENANT, agent))
+        assert ENCODERS[type(visit)](visit, position) == expected
+
+
+@given(st.lists(ids16, max_size=30), st.integers(1, 64))
+def test_T2_keys_go_where_kafkas_own_clients_put_them(keys: list[bytes], partitions: int) -> None:
+    numbers = list(range(partitions))
+    expected = [DefaultPartitioner()(key, numbers, numbers) for key in keys]
+    assert choose(keys, partitions) == expected
+
+
+@given(st.lists(st.binary(max_size=40), max_size=30), st.integers(1, 64))
+def test_T2_keys_of_any_length_go_there_too(keys: list[bytes], partitions: int) -> None:
+    numbers = list(range(partitions))
+    expected = [DefaultPartitioner()(key, numbers, numbers) for key in keys]
+    assert choose(keys, partitions) == expected
+
+
+@given(longs)
+def test_a_fast_number_is_the_number(value: int) -> None:
+    assert counting(value) == long(value)
+
+
+def test_a_memo_forgets_instead_of_growing() -> None:
+    memo = Memo(str.encode, limit=3)
+    assert [memo[text] for text in "abcdab"] == [b"a", b"b", b"c", b"d", b"a", b"b"]
+    assert len(memo) <= 3
+
+
+def test_another_schema_is_a_loud_error() -> None:
+    schema = CODEC.newest(Click)
+    with pytest.raises(ValueError, match="the next fields are"):
+        Layout(schema).hot(BYTES, "occurred_at")
+    layout = Layout(schema)
+    layout.hot(BYTES, "event_id")
+    with pytest.raises(ValueError, match="occurred_at is long, not bytes"):
+        layout.hot(BYTES, "occurred_at")
+    with pytest.raises(ValueError, match="nobody encodes"):
+        layout.done()
