@@ -33,7 +33,8 @@ class Asked(Struct, frozen=True):
 
 async def read_log(settings: Settings, asked: Asked) -> list[dict[str, Any]]:
     """Return deliveries with their attempts, the newest first; ids as hexadecimal text."""
-    async with _database(settings) as db:
+    async with _database(settings) as db, db.transaction():
+        await log.one_instant(db)
         found = await log.deliveries_of(
             db, asked.partner_id, list(asked.states), asked.conversion_key, asked.limit
         )

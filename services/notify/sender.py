@@ -28,6 +28,8 @@ from services.notify.queries.deliveries import Claimed, Outcome
 
 log = get_logger(__name__)
 IDLE_S = 1.0
+GATHER_S = 0.02
+"""What ends within this is followed up by one look."""
 DRAIN_S = 7.0
 CONNECTIONS = 4
 NOBODY_THERE = frozenset({"no_answer", "connection_failed", "name_unresolved", "tls_failed"})
@@ -93,6 +95,8 @@ class Sender:
         finally:
             for task in waiting:
                 task.cancel()
+        if self._wake.is_set():
+            await asyncio.sleep(GATHER_S)
         self._wake.clear()
 
     async def _drain(self) -> None:

@@ -81,7 +81,13 @@ class Outcome(Struct, frozen=True):
 
 
 async def record(db: Db, claimed: Claimed, outcome: Outcome, give_up_ms: int) -> None:
-    """Write what an attempt came to. Whoever lost the lease changes nothing but a success."""
+    """Write what an attempt came to, in one round trip. Whoever lost the lease changes nothing but
+    a success."""
+    async with db.pipeline():
+        await _record(db, claimed, outcome, give_up_ms)
+
+
+async def _record(db: Db, claimed: Claimed, outcome: Outcome, give_up_ms: int) -> None:
     await lock_story(db, claimed.conversion_key, claimed.partner_id)
     answer, now = outcome.answer, outcome.now
     await db.execute(
@@ -114,15 +120,14 @@ async def _end(
     outcome: Outcome,
     give_up_ms: int,
 ) -> None:
-    cursor = await db.execute(
+    await db.execute(
         "UPDATE notify.deliveries SET state = %s, ended_at = %s, status = %s, reason = %s "
         "WHERE delivery_id = %s AND state <> 'delivered' AND (%s = 'delivered' OR "
         "(state = 'waiting' AND attempts = %s))",
         (state, outcome.now, status, reason, claimed.delivery_id, state, claimed.attempts),
     )
-    if cursor.rowcount:
-        lane = (claimed.conversion_key, claimed.partner_id, claimed.slot)
-        await unblock(db, lane, outcome.now, give_up_ms)
+    lane = (claimed.conversion_key, claimed.partner_id, claimed.slot)
+    await unblock(db, lane, outcome.now, give_up_ms)
 
 
 async def lock_story(db: Db, conversion_key: bytes, partner_id: int) -> None:

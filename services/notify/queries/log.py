@@ -15,6 +15,11 @@ _COLUMNS: LiteralString = (
 )
 
 
+async def one_instant(db: Db) -> None:
+    """Let all that this transaction reads be of one instant."""
+    await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 async def deliveries_of(
     db: Db, partner_id: int | None, states: list[str], conversion_key: bytes | None, limit: int
 ) -> list[Row]:
