@@ -115,12 +115,13 @@ def blank_sql(keys: Iterable[bytes]) -> list[str]:
         _mutation(
             "raw_attribution_decisions",
             f"UPDATE touches = '[]', share_click_id = {_NO_CLICKS.format('share_click_id')}, "
-            f"customer_key = NULL WHERE {whose}",
+            f"shares = '[]', customer_key = NULL WHERE {whose}",
         ),
         _mutation(
             "raw_fraud_assessments",
             f"UPDATE decided_touches = '[]', decided_share_click_id = {decided}, "
-            f"decided_customer_key = NULL, reasons = {_NO_IDS} WHERE {whose}",
+            "decided_shares = '[]', decided_customer_key = NULL, "
+            f"reasons = {_NO_IDS} WHERE {whose}",
         ),
         _mutation("assessments_current", f"UPDATE share_click_id = {none} WHERE {whose}"),
         _mutation(
