@@ -19,6 +19,7 @@ from services.tracking.domain.entries import Kind, encode
 from services.tracking.domain.extras import NO_EXTRAS, Extras, read_extras, read_pair
 from services.tracking.domain.geo import Locate
 from services.tracking.domain.opt_out import OptOut
+from services.tracking.domain.pixel import GIF
 from services.tracking.domain.route import Route, Target
 from services.tracking.domain.routes import EMPTY, Routes
 from services.tracking.domain.targeting import Facts
@@ -35,10 +36,6 @@ _CLICK = int(Kind.CLICK)
 _NO_STORE = ("cache-control", "no-store")
 _TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
 _IMAGE = [("content-type", "image/gif"), _NO_STORE]
-_PIXEL = bytes.fromhex(
-    "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
-)
-"""A transparent GIF of one pixel."""
 
 
 class Answer(Struct, frozen=True):
@@ -121,7 +118,7 @@ class ClickPath:
         route = self.routes.by_code.get(visit.code)
         kind = int(Kind.IMPRESSION)
         if route is None:
-            return Answer(404, _IMAGE, _PIXEL, None, "unknown", kind)
+            return Answer(404, _IMAGE, GIF, None, "unknown", kind)
         seen = self._visitors.see(visit)
         reason = route.reason or ("preview" if seen.is_preview else None)
         view_id = ulid(visit.received_at, self._visitors.random(10))
@@ -131,7 +128,7 @@ class ClickPath:
         cookie = self._cookie(seen)
         headers = _IMAGE if cookie is None else [*_IMAGE, cookie]
         outcome = "counted" if reason is None else "not_counted"
-        return Answer(200, headers, _PIXEL, payload, outcome, kind)
+        return Answer(200, headers, GIF, payload, outcome, kind)
 
     def _unknown(self) -> Answer:
         return _answer(self.routes.fallback_url, None, None, "unknown", None)
@@ -201,7 +198,7 @@ class ClickPath:
         if extras.to is not None and way.reason is None:
             deep = way.route.deep
             if deep is not None:
-                values = self._values(deep.needs, visit, seen, extras)
+                values = {**self._values(deep.needs, visit, seen, extras), **way.route.ids}
                 location = deep.lead(extras.to, token, values)
                 if location is not None:
                     return Way(way.route, None, way.outcome), location

@@ -21,7 +21,6 @@ from afflux.runtime.avro_pieces import (
     Memo,
     counting,
     optional_text,
-    sized,
     texts,
 )
 from afflux.runtime.codec import Codec
@@ -56,6 +55,7 @@ class _Encoder:
         layout.hot(BYTES, "event_id")
         layout.hot(LONG, "occurred_at", "recorded_at")
         self._tenant = layout.run("tenant_id")((tenant_id,))
+        self._at, self._times = -1, b""  # many come in within one millisecond
         layout.hot(BYTES, id_name, "visitor_key")
         self._ids = Memo(layout.run(*ids))
         prefix = layout.run("ip_prefix")
@@ -87,27 +87,30 @@ class _Encoder:
     def encode(self, entry: ClickEntry | ImpressionEntry, position: int) -> bytes:
         """Return the framed value of an entry at its place in the journal."""
         own_id, visitor, sizes = self._id_of(entry), entry.visitor_key, SIZES
-        size, at = sizes[len(own_id)], counting(entry.received_at)
+        size, hashed, at = sizes[len(own_id)], entry.ip_hash, entry.received_at
+        if at != self._at:
+            self._at, came_in = at, counting(at)
+            self._times = came_in + came_in + self._tenant
+        sub = entry.sub
         return b"".join(
             (
                 self._head,
                 size,
                 own_id,
-                at,
-                at,
-                self._tenant,
+                self._times,
                 size,
                 own_id,
                 sizes[len(visitor)],
                 visitor,
                 self._ids[self._ids_of(entry)],
                 self._prefixes[entry.ip_prefix],
-                sized(entry.ip_hash),
+                sizes[len(hashed)],
+                hashed,
                 self._where[self._where_of(entry)],
                 self._agents[self._agent_of(entry)],
                 self._pages[self._page_of(entry)],
                 optional_text(entry.source),
-                texts(entry.sub),
+                texts(sub) if sub else b"\x00",
                 optional_text(entry.ref_id),
                 self._ends[self._end_of(entry)],
                 counting(position),

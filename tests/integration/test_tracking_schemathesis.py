@@ -89,4 +89,4 @@ def test_no_request_of_the_document_breaks_the_edge(stack: Stack, tmp_path: Path
 @pytest.mark.full
 @pytest.mark.timeout(1_800)
 def test_many_requests_of_the_document_do_not_either(stack: Stack, tmp_path: Path) -> None:
-    explore(stack, tmp_path, "--max-examples=500", "--mode=all")
+    explore(stack, tmp_path, "--max-examples=150", "--mode=all")

@@ -333,6 +333,16 @@ def test_a_bot_stays_a_bot_whatever_it_hints() -> None:
         "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
         "Mozilla/5.0 (compatible; Pinterestbot/1.0; +http://www.pinterest.com/bot.html)",
         "facebookexternalhit/1.1;line-poker/1.0",
+        "Mozilla/5.0 (compatible; Yahoo Link Preview; https://help.yahoo.com/)",
+        "Mozilla/5.0 (compatible; SnapURLPreview/1.0; +https://www.snapchat.com)",
+        "Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots",
+        "Valve/Steam HTTP Client 1.0 (SteamChatURLLookup)",
+        "OdklBot/1.0 (share@odnoklassniki.ru)",
+        "Synapse (bot; +https://github.com/matrix-org/synapse)",
+        "BufferLinkPreviewBot/1.0 (+https://scraper.buffer.com/about/bots/link-preview-bot)",
+        "Notion/1.0 (https://notion.so; team@makenotion.com)",
+        "Discourse Forum Onebox v3.3.0.beta1-dev",
+        "Mozilla/5.0 (Linux; U; Android 2.3.4; generic) (KHTML, like Gecko; Google Web Preview)",
     ],
 )
 def test_programs_that_make_previews_are_known(user_agent: str) -> None:

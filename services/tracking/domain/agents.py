@@ -10,15 +10,18 @@ from msgspec import Struct
 
 _PREVIEW = re.compile(
     # social networks
-    r"facebookexternalhit|facebot|facebookcatalog|meta-externalfetcher|twitterbot|linkedinbot"
-    r"|pinterestbot|pinterest/0\.|redditbot|vkshare|xing-contenttabreceiver|flipboardproxy"
-    r"|mastodon/|pleroma|akkoma|misskey/|lemmy/|bluesky|cardyb"
-    # messengers
+    r"facebookexternalhit|facebot|facebookcatalog|meta-externalfetcher|meta-externalhit|twitterbot"
+    r"|linkedinbot|pinterestbot|pinterest/0\.|redditbot|vkshare|odklbot|xing-contenttabreceiver"
+    r"|xing bot|flipboardproxy|quora-bot|mastodon/|pleroma|akkoma|misskey/|summalybot|friendica"
+    r"|lemmy/|bluesky|cardyb|everyonesocialbot"
+    # messengers, mail and forums
     r"|slackbot|slack-imgproxy|telegrambot|whatsapp/|discordbot|skypeuripreview|viber"
-    r"|microsoftpreview|mattermost-bot|zulipurlpreview|line-poker|kakaotalk-scrap"
-    r"|snap url preview|chatwork linkpreview|google-pagerenderer"
-    # services that make previews for others
-    r"|embedly|iframely|quora link preview|nuzzel|bitlybot|bitrix link preview",
+    r"|microsoftpreview|bingpreview|mattermost-bot|line-poker|kakaotalk-scrap|groupmebot"
+    r"|keybasebot|synapse \(bot|steamchaturllookup|dingtalkbot-linkservice|gg peekbot"
+    r"|discourse forum onebox|google web preview|google-pagerenderer"
+    # what calls itself a preview, and services that make them for others
+    r"|link ?preview|url ?preview|unfurl|embedly|iframely|opengraph\.io|nuzzel|bitlybot"
+    r"|evernoterichlinkbot|mediumbot-metatagfetcher|notion/1\.0 \(https",
     re.IGNORECASE,
 )
 """Parts of published user agents. The browsers inside apps (Line/13, [Pinterest/iOS], Snapchat/12)

@@ -7,7 +7,7 @@ What a browser might read in another way than we do is refused, not repaired: on
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from msgspec import Struct
@@ -65,9 +65,7 @@ def compile_hosts(hosts: Sequence[str]) -> Hosts:
     return Hosts(exact, tuple(host[1:] for host in hosts if host.startswith("*.")))
 
 
-def compile_deep_links(
-    hosts: Hosts, params: str, bind: Callable[[Template], Template]
-) -> DeepLinks | None:
+def compile_deep_links(hosts: Hosts, params: str) -> DeepLinks | None:
     """Return the deep links of an offer, or None where the advertiser allows no host.
 
     Raises MacroError for parameters that `catalog apply` would have refused.
@@ -77,7 +75,7 @@ def compile_deep_links(
     if not params:
         return DeepLinks(hosts, Template("", ("",), ()), frozenset())
     names = frozenset(pair.partition("=")[0] for pair in params.split("&"))
-    return DeepLinks(hosts, bind(compile_params(params)), names)
+    return DeepLinks(hosts, compile_params(params), names)
 
 
 def read_destination(raw: str, hosts: Hosts) -> str | None:

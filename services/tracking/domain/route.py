@@ -48,6 +48,16 @@ class Route(Struct, frozen=True):
     deep: DeepLinks | None = None
     fallbacks: tuple[Target | Route, ...] = ()
 
+    @property
+    def ids(self) -> dict[str, str]:
+        """The values of the macros that are the same for every click."""
+        return {
+            "partner_id": str(self.partner_id),
+            "offer_id": str(self.offer_id),
+            "advertiser_id": str(self.advertiser_id),
+            "link_id": str(self.link_id),
+        }
+
     def target(self, visitor_key: bytes) -> Target:
         """Return the landing of a visitor, by weight: the same visitor gets the same one."""
         if len(self.targets) == 1:

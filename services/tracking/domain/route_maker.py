@@ -38,6 +38,8 @@ class RouteMaker:
         self._zones = zones
         self._landings = {offer_id: _landings(offer) for offer_id, offer in offers.items()}
         self._hosts = {one.id: compile_hosts(one.hosts) for one in advertisers.values()}
+        self._deep = {offer_id: self._deep_links(offer) for offer_id, offer in offers.items()}
+        self._templates: dict[str, Template | None] = {}
         self._rules: dict[int, Rules | None] = {
             offer_id: compile_rules(offer.targeting, self._zone(offer))
             for offer_id, offer in offers.items()
@@ -74,7 +76,7 @@ class RouteMaker:
             link.creative_id,
             self._rules[offer.id],
             compile_caps(offer.click_caps, offer.id, link.partner_id, self._zone(offer)),
-            self._deep_links(offer, ids),
+            self._deep[offer.id],
             fallbacks,
         )
 
@@ -106,18 +108,26 @@ class RouteMaker:
                 route = self._route(link, other, ())
                 if route.reason is None:
                     yield route
-            yield from _fallback(place.fallback_url, ids)
-        yield from _fallback(self._network.fallback_url, ids)
+            yield from self._url(place.fallback_url, ids)
+        yield from self._url(self._network.fallback_url, ids)
 
-    def _deep_links(self, offer: Offer, ids: Mapping[str, str]) -> DeepLinks | None:
+    def _url(self, url: str | None, ids: Mapping[str, str]) -> Iterator[Target]:
+        if url is None:
+            return
+        if url not in self._templates:
+            self._templates[url] = _template(url)
+        template = self._templates[url]
+        if template is not None:
+            yield make_target(None, 0, template.bind(ids))
+
+    def _deep_links(self, offer: Offer) -> DeepLinks | None:
         landings = self._landings[offer.id]
         params = offer.deep_link_params
         if params is None:
             params = macro_params(landings[0][2].url) if landings else ""
-        bound = {**ids, "landing_id": ""}
         hosts = self._hosts.get(offer.advertiser_id, _NO_HOSTS)
         try:
-            return compile_deep_links(hosts, params, lambda template: template.bind(bound))
+            return compile_deep_links(hosts, params)
         except MacroError:
             return None  # what `catalog apply` would have refused leads nowhere
 
@@ -129,11 +139,8 @@ def _landings(offer: Offer) -> list[tuple[int, int, Template]]:
     """Leave out what `catalog apply` would have refused: a bad URL never becomes a redirect."""
     out: list[tuple[int, int, Template]] = []
     for landing in offer.landings:
-        try:
-            template = compile_template(landing.url)
-        except MacroError:
-            continue
-        if landing.weight > 0:
+        template = _template(landing.url)
+        if template is not None and landing.weight > 0:
             out.append((landing.id, landing.weight, template))
     return out
 
@@ -157,11 +164,8 @@ def _targets(
         yield make_target(landing_id, upto, template.bind({**ids, "landing_id": str(landing_id)}))
 
 
-def _fallback(url: str | None, ids: Mapping[str, str]) -> Iterator[Target]:
-    if url is None:
-        return
+def _template(url: str) -> Template | None:
     try:
-        template = compile_template(url)
+        return compile_template(url)
     except MacroError:
-        return
-    yield make_target(None, 0, template.bind(ids))
+        return None
