@@ -108,20 +108,19 @@ def blank_sql(keys: Iterable[bytes]) -> list[str]:
     some = sorted(keys)
     whose = f"conversion_key IN {ids(some)}"
     rows = ", ".join(f"(unhex('{key.hex()}'))" for key in some)
-    shared = _NO_CLICKS.format("share_click_id")
     decided = _NO_CLICKS.format("decided_share_click_id")
     none = "arrayMap(id -> toFixedString('', 16), share_click_id)"
     return [
         f"INSERT INTO erased_conversions VALUES {rows}",
         _mutation(
             "raw_attribution_decisions",
-            f"UPDATE touches = '[]', shares = '[]', share_click_id = {shared}, "
-            f"customer_key = NULL WHERE {whose}",
+            f"UPDATE touches = '[]', share_click_id = {_NO_CLICKS.format('share_click_id')}, "
+            f"shares = '[]', customer_key = NULL WHERE {whose}",
         ),
         _mutation(
             "raw_fraud_assessments",
-            "UPDATE decided_touches = '[]', decided_shares = '[]', "
-            f"decided_share_click_id = {decided}, decided_customer_key = NULL, "
+            f"UPDATE decided_touches = '[]', decided_share_click_id = {decided}, "
+            "decided_shares = '[]', decided_customer_key = NULL, "
             f"reasons = {_NO_IDS} WHERE {whose}",
         ),
         _mutation("assessments_current", f"UPDATE share_click_id = {none} WHERE {whose}"),

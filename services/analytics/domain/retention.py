@@ -18,7 +18,11 @@ _SUBS = ("sub", "ref_id")
 COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "agent": tuple((topic, name) for topic in _HITS for name in _AGENT),
     "address": tuple((topic, name) for topic in _HITS for name in _ADDRESS),
-    "sub": tuple((topic, name) for topic in _HITS for name in _SUBS),
+    "sub": (
+        *((topic, name) for topic in _HITS for name in _SUBS),
+        ("attribution.decisions", "shares"),
+        ("fraud.assessments", "decided_shares"),
+    ),
     "visitor": (
         *((topic, "visitor_key") for topic in _HITS),
         ("fraud.click-flags", "visitor_key"),
