@@ -33,6 +33,8 @@ from services.tracking.visitors import (
 
 __all__ = ["Answer", "ClickPath", "Headers", "Visit"]
 _CLICK = int(Kind.CLICK)
+_REDIRECTED, _PREVIEW = ClickOutcome.REDIRECTED, ClickOutcome.PREVIEW
+_FALLBACK, _REFUSED = ClickOutcome.FALLBACK, ClickOutcome.REFUSED
 _NO_STORE = ("cache-control", "no-store")
 _TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
 _IMAGE = [("content-type", "image/gif"), _NO_STORE]
@@ -154,19 +156,19 @@ class ClickPath:
 
     def _way(self, visit: Visit, route: Route, seen: Seen) -> Way:
         """Decide where a visit goes: to the link's landing, or along its fallbacks."""
-        landed = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.REDIRECTED
+        landed = _PREVIEW if seen.is_preview else _REDIRECTED
         reason = route.reason
         if reason is None and (route.rules is not None or route.caps is not None):
             reason = self._refusal(visit, route, seen)
         if reason is None:
             return Way(route, route.target(seen.key), landed)
-        fallen = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.FALLBACK
+        fallen = _PREVIEW if seen.is_preview else _FALLBACK
         for step in route.fallbacks:
             if isinstance(step, Target):
                 return Way(route, step, fallen, reason)
             if self._refusal(visit, step, seen) is None:
                 return Way(step, step.target(seen.key), fallen, reason)
-        refused = ClickOutcome.PREVIEW if seen.is_preview else ClickOutcome.REFUSED
+        refused = _PREVIEW if seen.is_preview else _REFUSED
         return Way(route, None, refused, reason)
 
     def _refusal(self, visit: Visit, route: Route, seen: Seen) -> str | None:

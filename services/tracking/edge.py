@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from functools import partial
 
 from afflux.kernel.types import Millis
@@ -23,6 +22,7 @@ from services.tracking.links import MAX_QUERY, answer_link, is_link
 from services.tracking.server import Arrival, Scope, Wire
 
 log = get_logger(__name__)
+_CLICK = int(Kind.CLICK)
 _QUERY_TOO_LONG = text_response(414, f"the query has more than {MAX_QUERY} bytes")
 _NOT_FOUND = text_response(404, "There is nothing here.")
 _FAILED = text_response(500, "This should not have happened; it was logged.")
@@ -50,7 +50,8 @@ class Edge:
         self._paths = {path for _, path in endpoints}
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: Counter[tuple[int, str]] = Counter()
+        self._clicked: dict[str, int] = {}
+        self._viewed: dict[str, int] = {}
 
     def take(self, arrival: Arrival) -> None:
         """Take a request, in the server's thread: decide a click, hand on everything else."""
@@ -75,21 +76,19 @@ class Edge:
             scope.client,
             Millis(time.time_ns() // 1_000_000),
         )
-        self._counts[answer.kind, answer.outcome] += 1
+        counts = self._clicked if answer.kind == _CLICK else self._viewed
+        counts[answer.outcome] = counts.get(answer.outcome, 0) + 1
         if answer.payload is None:
             _answer_click(wire, answer)
         elif self._journal.full:
             self._unlogged()
             _answer_click(wire, answer)
         else:
-            done = partial(self._kept, wire, answer)
-            self._journal.append(answer.kind, answer.payload, done, answer.mark)
-
-    def _kept(self, wire: Wire, answer: Answer, kept: bool) -> None:
-        """Answer a click, in the journal's thread; without room it is answered all the same."""
-        if not kept:
-            self._unlogged()
-        _answer_click(wire, answer)
+            if answer.body:
+                tell = partial(wire.response_bytes, answer.status, answer.headers, answer.body)
+            else:
+                tell = partial(wire.response_empty, answer.status, answer.headers)
+            self._journal.append(answer.kind, answer.payload, tell, self._unlogged, answer.mark)
 
     def _unlogged(self) -> None:
         self._journal.count_unlogged()
@@ -98,9 +97,9 @@ class Edge:
     def publish_counts(self) -> None:
         """Add what was counted since the last call to the metrics: a counter's lock costs a click
         more than its parsing."""
-        for kind, outcome in list(self._counts):
-            metric = metrics.CLICKS if kind == Kind.CLICK else metrics.VIEWS
-            metric.labels(outcome).inc(self._counts.pop((kind, outcome), 0))
+        for counts, metric in ((self._clicked, metrics.CLICKS), (self._viewed, metrics.VIEWS)):
+            for outcome in list(counts):
+                metric.labels(outcome).inc(counts.pop(outcome, 0))
 
     def _start(self, arrival: Arrival) -> None:
         task = self._loop.create_task(self._serve(arrival.scope, arrival.proto))

@@ -16,8 +16,11 @@ class OptOut(StrEnum):
     GPC_DNT = "gpc+dnt"
 
 
+_OFF, _BOTH = OptOut.OFF, OptOut.GPC_DNT  # a member looked up by its class costs 0.1 us
+
+
 def signal(policy: OptOut, header: Callable[[str], str | None]) -> str | None:
     """Return the signal a visit is to be kept out of sight for, `gpc` or `dnt`, or None."""
-    if policy is OptOut.GPC_DNT and header("sec-gpc") != "1" and header("dnt") == "1":
+    if policy is _BOTH and header("sec-gpc") != "1" and header("dnt") == "1":
         return DNT
-    return GPC if policy is not OptOut.OFF and header("sec-gpc") == "1" else None
+    return GPC if policy is not _OFF and header("sec-gpc") == "1" else None

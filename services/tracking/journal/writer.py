@@ -29,9 +29,10 @@ _LEAVE_S = 5.0
 
 Mark = tuple[bytes, bytes]
 Marks = Callable[[Sequence[Mark]], None]
-Done = Callable[[bool], None]
+Call = Callable[[], None]
 Kept = asyncio.Future[bool]
-Waiting = tuple[int, bytes, Mark | None, Done | Kept]
+Waiting = tuple[int, bytes, Mark | None, Call | Kept, Call | None]
+_FUTURE = asyncio.Future
 
 
 class Journal:
@@ -84,13 +85,15 @@ class Journal:
         counts = {kind.name.lower(): self._store.tally.counts[kind] for kind in Kind}
         return {**counts, "unlogged": self._store.tally.unlogged}
 
-    def append(self, kind: int, payload: bytes, done: Done, mark: Mark | None = None) -> None:
-        """Add a record; `done` is called in the journal's thread with whether it was kept, after
-        its `mark` was handed on.
+    def append(
+        self, kind: int, payload: bytes, answer: Call, lost: Call, mark: Mark | None = None
+    ) -> None:
+        """Add a record; `answer` is called in the journal's thread once it is durable and its
+        `mark` was handed on; where the disk had no room, after `lost`.
 
-        May be called from any thread. `done` must not block.
+        May be called from any thread. Neither may block.
         """
-        self._queue.append((kind, payload, mark, done))
+        self._queue.append((kind, payload, mark, answer, lost))
         if not self._wake.is_set():
             self._wake.set()
 
@@ -98,7 +101,7 @@ class Journal:
         """Add a record; return a future of the loop with whether it was kept: durable, or, where
         the disk had no room, without a trace."""
         kept: Kept = self._loop.create_future()
-        self._queue.append((kind, payload, mark, kept))
+        self._queue.append((kind, payload, mark, kept, None))
         if not self._wake.is_set():
             self._wake.set()
         return kept
@@ -149,7 +152,7 @@ class Journal:
     def _commit(self) -> None:
         queue = self._queue
         group = [queue.popleft() for _ in range(len(queue))]
-        frames = [frame(kind, payload) for kind, payload, _, _ in group]
+        frames = [frame(one[0], one[1]) for one in group]
         kept = self._store.write(frames, [one[0] for one in group])
         marks = [one[2] for one in group[:kept] if one[2] is not None]
         if marks:
@@ -158,20 +161,23 @@ class Journal:
             self._no_room_until = time.monotonic() + _FULL_S
             log.error("journal_no_room", kept=kept, lost=len(group) - kept)
         self._used += sum(map(len, frames[:kept]))
-        self._tell(group, kept)
+        self._tell(group[:kept], True)
+        self._tell(group[kept:], False)
 
-    def _tell(self, group: Sequence[Waiting], kept: int) -> None:
-        futures: list[tuple[Kept, bool]] = []
-        for index, (_, _, _, done) in enumerate(group):
-            if isinstance(done, asyncio.Future):
-                futures.append((done, index < kept))
+    def _tell(self, group: Sequence[Waiting], kept: bool) -> None:
+        futures: list[Kept] = []
+        for _, _, _, answer, lost in group:
+            if isinstance(answer, _FUTURE):
+                futures.append(answer)
                 continue
             try:
-                done(index < kept)
+                if not kept and lost is not None:
+                    lost()
+                answer()
             except Exception as error:
                 log.error("answer_failed", error=repr(error), exc_info=True)
         if futures:
-            self._loop.call_soon_threadsafe(_resolve, futures)
+            self._loop.call_soon_threadsafe(_resolve, futures, kept)
 
     def _tend(self) -> None:
         try:
@@ -182,7 +188,7 @@ class Journal:
         self._used = self._store.used_bytes()
 
 
-def _resolve(futures: Sequence[tuple[Kept, bool]]) -> None:
-    for future, kept in futures:
+def _resolve(futures: Sequence[Kept], kept: bool) -> None:
+    for future in futures:
         if not future.done():
             future.set_result(kept)
