@@ -40,7 +40,7 @@ _TEXT = [("content-type", "text/plain; charset=utf-8"), _NO_STORE]
 _IMAGE = [("content-type", "image/gif"), _NO_STORE]
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """What to answer, and what to journal before (None: no link, nothing to journal).
 
     `outcome` is a ClickOutcome; for a view `counted` or `not_counted`; `unknown` where there is no
@@ -139,7 +139,10 @@ class ClickPath:
         seen = self._visitors.see(visit)
         click_id = ulid(visit.received_at, self._visitors.random(10))
         extras = read_extras(visit.query) if visit.query else NO_EXTRAS
-        way = self._way(visit, route, seen)
+        if route.is_plain and not seen.is_preview:
+            way = Way(route, route.target(seen.key), _REDIRECTED)
+        else:
+            way = self._way(visit, route, seen)
         mark = None if way.route.caps is None else self._count(visit, way, seen)
         target, location = way.target, None
         if target is not None:

@@ -9,12 +9,12 @@ from services.tracking.domain.costs import NO_COST, Cost, read_cost
 from services.tracking.domain.entries import ClickEntry, ImpressionEntry
 from services.tracking.domain.extras import Extras
 from services.tracking.domain.route import Route, Target
-from services.tracking.visitors import Seen, Visit, fetch_metadata, referrer_of
+from services.tracking.visitors import Seen, Visit
 
 KeptAgent = tuple[str, str | None]
 
 
-class Way(Struct, frozen=True):
+class Way(Struct, frozen=True, gc=False):
     """Where a visit goes: the route that takes it, the target (None: a deep link, or nowhere), and
     why if not to the landing of the link."""
 
@@ -51,15 +51,17 @@ def click_entry(
         seen.ip_hash,
         seen.country,
         seen.asn,
-        *kept_agent,
+        kept_agent[0],
+        kept_agent[1],
         seen.language,
-        *referrer_of(visit.headers),
+        seen.referrer_host,
+        seen.referrer_path,
         extras.source,
         extras.sub,
         extras.ref_id,
         cost,
         cost_currency,
-        fetch_metadata(visit.headers, seen.opted_out),
+        seen.fetch_metadata,
         way.outcome,
         way.reason,
     )
@@ -89,13 +91,15 @@ def view_entry(
         seen.ip_hash,
         seen.country,
         seen.asn,
-        *kept_agent,
+        kept_agent[0],
+        kept_agent[1],
         seen.language,
-        *referrer_of(visit.headers),
+        seen.referrer_host,
+        seen.referrer_path,
         extras.source,
         extras.sub,
         extras.ref_id,
-        fetch_metadata(visit.headers, seen.opted_out),
+        seen.fetch_metadata,
         reason,
     )
 

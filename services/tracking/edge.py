@@ -10,7 +10,7 @@ from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.clock import now_ms
 from afflux.runtime.log import get_logger
-from services.tracking.click_path import Answer, ClickPath
+from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
 from services.tracking.domain.entries import Kind
@@ -67,15 +67,12 @@ class Edge:
             _answer(arrival.proto, _FAILED)
 
     def _link(self, scope: Scope, wire: Wire, path: str) -> None:
-        answer = answer_link(
-            self._clicks,
-            scope.method,
-            path,
-            scope.query_string,
-            scope.headers,
-            scope.client,
-            Millis(time.time_ns() // 1_000_000),
-        )
+        method, query, at = scope.method, scope.query_string, Millis(time.time_ns() // 1_000_000)
+        if method == "GET" and len(query) <= MAX_QUERY and path.startswith("/c/"):
+            visit = Visit(path[3:], query, scope.headers, scope.client, False, at)
+            answer = self._clicks.answer(visit)
+        else:
+            answer = answer_link(self._clicks, method, path, query, scope.headers, scope.client, at)
         counts = self._clicked if answer.kind == _CLICK else self._viewed
         counts[answer.outcome] = counts.get(answer.outcome, 0) + 1
         if answer.payload is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import lru_cache
 from typing import Protocol
 
@@ -30,6 +30,7 @@ _language = lru_cache(maxsize=4_096)(
     lambda text: text.partition(",")[0].partition(";")[0].strip()[:35]
 )
 _referrer = lru_cache(maxsize=8_192)(split_referrer)
+Header = Callable[[str], str | None]
 Place = tuple[str, bytes, str | None, int | None]
 
 
@@ -41,7 +42,7 @@ class Headers(Protocol):
         ...
 
 
-class Visit(Struct, frozen=True):
+class Visit(Struct, frozen=True, gc=False):
     """One request for a link."""
 
     code: str
@@ -52,7 +53,7 @@ class Visit(Struct, frozen=True):
     received_at: Millis
 
 
-class Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True, gc=False):
     """A visitor as this request shows it.
 
     `opted_out` names the signal of one that wants not to be followed: it is nobody we know, its key
@@ -70,6 +71,9 @@ class Seen(Struct, frozen=True):
     user_agent: str
     hints: str | None
     language: str | None
+    referrer_host: str | None
+    referrer_path: str | None
+    fetch_metadata: str | None
 
 
 class Visitors:
@@ -102,12 +106,17 @@ class Visitors:
         opted_out = signal(self._opt_out, header) if self._heeds else None
         cookie = None if opted_out else header("cookie")
         known = None if cookie is None else read_visitor(cookie)
-        if known in self.erased:
+        if known is not None and known in self.erased:
             known = None
         prefix, hashed, country, asn = self._place(visit)
         user_agent = (header("user-agent") or "")[:AGENT_LIMIT]
         mobile = header("sec-ch-ua-mobile")
-        language = header("accept-language")
+        hints = None
+        if mobile is not None:
+            hints = hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua"))
+        language, referrer = header("accept-language"), header("referer")
+        host, path = (None, None) if referrer is None else _referrer(referrer[:1_000])
+        site = header("sec-fetch-site")
         return Seen(
             known or self.random(16),
             known is None,
@@ -120,10 +129,11 @@ class Visitors:
             country,
             asn,
             user_agent,
-            None
-            if mobile is None
-            else hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua")),
+            hints,
             _language(language) if language else None,
+            host,
+            path,
+            None if site is opted_out is None else _fetch_metadata(site, header, opted_out),
         )
 
     def warm(self) -> None:
@@ -166,18 +176,15 @@ class Visitors:
         return place
 
 
-def referrer_of(headers: Headers) -> tuple[str | None, str | None]:
-    """Return host and path of the page a visitor came from."""
-    referrer = headers.get("referer")
-    return (None, None) if referrer is None else _referrer(referrer[:1_000])
-
-
-def fetch_metadata(headers: Headers, opted_out: str | None) -> str | None:
+def _fetch_metadata(site: str | None, header: Header, opted_out: str | None) -> str:
     """Return what the browser says of its request, `site,mode,dest`, and `;gpc` or `;dnt` where
     that signal was followed."""
-    site = headers.get("sec-fetch-site")
     mark = "" if opted_out is None else f";{opted_out}"
     if site is None:
-        return mark or None
-    mode, dest = headers.get("sec-fetch-mode") or "", headers.get("sec-fetch-dest") or ""
-    return f"{site[:20]},{mode[:20]},{dest[:20]}{mark}"
+        return mark
+    return _fetched(site, header("sec-fetch-mode") or "", header("sec-fetch-dest") or "") + mark
+
+
+@lru_cache(maxsize=1_024)
+def _fetched(site: str, mode: str, dest: str) -> str:
+    return f"{site[:20]},{mode[:20]},{dest[:20]}"

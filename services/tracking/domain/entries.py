@@ -43,7 +43,7 @@ TOPICS = {
 }
 
 
-class ClickEntry(Struct, frozen=True, array_like=True, tag=0):
+class ClickEntry(Struct, frozen=True, array_like=True, tag=0, gc=False):
     """A click as the edge saw it.
 
     `hints` are the client hints that the shipper reads the device from, beside the user agent.

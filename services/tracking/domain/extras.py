@@ -17,7 +17,7 @@ _MAX_INT64 = 2**63 - 1
 NO_SUBS: list[str] = []
 
 
-class Extras(Struct, frozen=True):
+class Extras(Struct, frozen=True, gc=False):
     """The parameters of a link, decoded; `to` alone is as it was sent, percent-encoded."""
 
     values: Mapping[str, str]

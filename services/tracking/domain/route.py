@@ -30,8 +30,8 @@ class Route(Struct, frozen=True):
     """Where a link leads, or, with a reason, why it leads nowhere; `tail` ends its click ids.
 
     `rules`, `caps` and `deep` are None where the offer has none, so that it costs a click nothing.
-    `fallbacks` are tried in order when the visit is refused: a route is another offer, a target a
-    URL.
+    `is_plain`: it takes every visit, without rules or caps. `fallbacks` are tried in order when the
+    visit is refused: a route is another offer, a target a URL.
     """
 
     link_id: int
@@ -47,6 +47,7 @@ class Route(Struct, frozen=True):
     caps: Caps | None = None
     deep: DeepLinks | None = None
     fallbacks: tuple[Target | Route, ...] = ()
+    is_plain: bool = False
 
     @property
     def ids(self) -> dict[str, str]:

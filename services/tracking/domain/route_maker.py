@@ -64,6 +64,8 @@ class RouteMaker:
         reason = self._reason(link, offer)
         if reason is None and not targets:
             reason = "offer_paused"  # nothing to show is as good as paused
+        rules = self._rules[offer.id]
+        caps = compile_caps(offer.click_caps, offer.id, link.partner_id, self._zone(offer))
         return Route(
             link.id,
             link.partner_id,
@@ -74,10 +76,11 @@ class RouteMaker:
             reason,
             token_tail(offer.id, offer.advertiser_id, link.partner_id, link.id),
             link.creative_id,
-            self._rules[offer.id],
-            compile_caps(offer.click_caps, offer.id, link.partner_id, self._zone(offer)),
+            rules,
+            caps,
             self._deep[offer.id],
             fallbacks,
+            reason is None and rules is None and caps is None,
         )
 
     def _reason(self, link: Link, offer: Offer) -> str | None:
