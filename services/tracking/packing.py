@@ -9,17 +9,12 @@ from afflux.runtime.codec import Codec
 from afflux.runtime.settings import Settings
 from afflux.runtime.shipping import Parcel
 from services.tracking.domain.agents import UNKNOWN, Classifier
-from services.tracking.domain.entries import (
-    TOPICS,
-    ClickEntry,
-    ImpressionEntry,
-    Kind,
-    decode,
-    to_event,
-)
+from services.tracking.domain.blocks import CLICK_TAG, VIEW_TAG, read_row
+from services.tracking.domain.entries import TOPICS, Kind, decode, to_event
 from services.tracking.journal import StoredRecord
 from services.tracking.visits import visit_encoders
 
+_CLICK, _VIEW = int(Kind.CLICK), int(Kind.IMPRESSION)
 Packed = dict[str, list[tuple[int, Parcel]]]
 """By topic, in the journal's order: position and Kafka record."""
 
@@ -32,24 +27,22 @@ class Packer:
         self._tenant_id = settings.tenant_id
         self._codec = codec
         encoders = visit_encoders(codec, settings.edge_id, settings.tenant_id, classifier.classify)
-        self._click, self._view = encoders[ClickEntry], encoders[ImpressionEntry]
+        self._click, self._view = encoders[CLICK_TAG], encoders[VIEW_TAG]
 
     def pack(self, records: Sequence[StoredRecord]) -> Packed:
         """Return the records as Kafka records."""
         packed: Packed = {topic: [] for topic in TOPICS.values()}
         clicks, views = packed[TOPICS[Kind.CLICK]], packed[TOPICS[Kind.IMPRESSION]]
-        for record in records:
-            entry, position = decode(record.payload), record.position
-            if type(entry) is ClickEntry:
-                value = self._click(entry, position)
-                parcel = Parcel(entry.visitor_key, value, entry.received_at)
-                clicks.append((position, parcel))
-            elif type(entry) is ImpressionEntry:
-                value = self._view(entry, position)
-                parcel = Parcel(entry.visitor_key, value, entry.received_at)
-                views.append((position, parcel))
+        click, view, click_kind, view_kind = self._click, self._view, _CLICK, _VIEW
+        for position, kind, payload in records:
+            if kind == click_kind:
+                row = read_row(payload)
+                clicks.append((position, Parcel(row[2], click(row, position), row[5])))
+            elif kind == view_kind:
+                row = read_row(payload)
+                views.append((position, Parcel(row[2], view(row, position), row[5])))
             else:
-                event = to_event(entry, position, self._edge_id, self._tenant_id, UNKNOWN)
+                event = to_event(decode(payload), position, self._edge_id, self._tenant_id, UNKNOWN)
                 packed[event.topic].append((position, self._parcel(event)))
         return packed
 

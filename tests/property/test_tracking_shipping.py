@@ -15,7 +15,8 @@ from afflux.runtime.avro_pieces import BYTES, Layout, Memo, counting, long
 from afflux.runtime.codec import Codec
 from afflux.runtime.partitioning import choose
 from services.tracking.domain.agents import Agent
-from services.tracking.domain.entries import ClickEntry, ImpressionEntry, to_event
+from services.tracking.domain.blocks import read_row
+from services.tracking.domain.entries import ClickEntry, ImpressionEntry, decode, encode, to_event
 from services.tracking.visits import visit_encoders
 
 CODEC = Codec.load()
@@ -65,7 +66,15 @@ def test_T2_a_visit_is_encoded_byte_for_byte_as_the_codec_does(
     for visit in visits:
         agent = classify(visit.user_agent, visit.hints)
         expected = CODEC.encode(to_event(visit, position, EDGE, TENANT, agent))
-        assert ENCODERS[type(visit)](visit, position) == expected
+        row = read_row(encode(visit))
+        assert ENCODERS[row[0]](row, position) == expected
+
+
+@given(entries(ClickEntry) | entries(ImpressionEntry))
+def test_T2_a_visit_comes_out_of_the_journal_as_it_went_in(
+    visit: ClickEntry | ImpressionEntry,
+) -> None:
+    assert decode(encode(visit)) == visit
 
 
 @given(st.lists(ids16, max_size=30), st.integers(1, 64))

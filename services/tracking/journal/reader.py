@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from services.tracking.journal.segment import (
     FRAME,
@@ -24,7 +23,7 @@ class JournalDamaged(RuntimeError):
     """A closed segment holds what is no record: a person has to look."""
 
 
-class StoredRecord(Struct, frozen=True, gc=False):
+class StoredRecord(NamedTuple):
     """One durable record of the journal."""
 
     position: int
