@@ -293,9 +293,8 @@ def test_the_documents_commands_work_as_they_stand(stack: Stack, web: httpx.Clie
     blocks = re.findall(r"^```sh\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.M | re.S)
     assert len(blocks) >= 5
     for code in blocks:
-        done = subprocess.run(
-            ["bash", "-ec", code], env=env, capture_output=True, text=True, check=False
-        )
+        bash = ["bash", "-ec", code]
+        done = subprocess.run(bash, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (code, done.stderr)
         assert "refused" not in done.stdout.replace('"refused": 0', ""), (code, done.stdout)
         assert "accepted" in done.stdout or "200" in done.stdout, (code, done.stdout)
