@@ -23,7 +23,8 @@ from afflux.runtime.codec import Codec
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
 from services.attribution.stage import AttributionStage
-from tests.attribution_samples import NEVER, POLICY, T0, catalog, click, conversion, screened
+from tests.attribution_events import T0, catalog, click, conversion, screened
+from tests.attribution_samples import NEVER, POLICY
 from tests.fraud_samples import Known
 
 BATCH = 2_000

@@ -8,6 +8,11 @@ from typing import cast
 
 import structlog
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Where it failed, without the values of variables: those may name visitors or hold secrets."""
+
 
 def configure_logging(process: str) -> None:
     """Set up structlog for this process; every line carries its name."""
@@ -17,7 +22,7 @@ def configure_logging(process: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -23,6 +23,9 @@ from services.tracking.server import Arrival, Scope, Wire
 
 log = get_logger(__name__)
 _CLICK = int(Kind.CLICK)
+MAX_DISCARDED = 8 << 20
+"""A body over its limit is read to its end, and thrown away, up to this size: who is answered while
+still sending may find the connection reset and never see the answer."""
 _QUERY_TOO_LONG = text_response(414, f"the query has more than {MAX_QUERY} bytes")
 _NOT_FOUND = text_response(404, "There is nothing here.")
 _FAILED = text_response(500, "This should not have happened; it was logged.")
@@ -178,17 +181,20 @@ async def _read_body(scope: Scope, wire: Wire, limit: int, read_s: float) -> byt
         return b""
     too_large = Refusal("body_too_large", f"at most {limit} bytes are allowed")
     declared = scope.headers.get("content-length") or "0"
-    if not (declared.isascii() and declared.isdigit()) or int(declared) > limit:
+    if not (declared.isascii() and declared.isdigit()) or int(declared) > MAX_DISCARDED:
         return too_large
     chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(read_s):
             async for chunk in wire:
-                chunks.append(chunk)
                 size += len(chunk)
-                if size > limit:
-                    return too_large
+                if size > MAX_DISCARDED:
+                    break
+                if size <= limit:
+                    chunks.append(chunk)
+                else:
+                    chunks.clear()
     except TimeoutError:
         return Refusal("body_too_slow", f"the body did not come within {read_s:g} s")
-    return b"".join(chunks)
+    return b"".join(chunks) if size <= limit else too_large

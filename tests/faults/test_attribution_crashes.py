@@ -14,7 +14,8 @@ from afflux.runtime.producer import Publisher
 from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
 from services.attribution.table import MemoryTable
-from tests.attribution_samples import HOUR, TOPICS, Log, Worker, change, click, conversion, offer
+from tests.attribution_events import HOUR, TOPICS, Log, change, click, conversion, offer
+from tests.attribution_samples import Worker
 from tests.conftest import StackMaker
 from tests.fraud_kafka import eventually
 

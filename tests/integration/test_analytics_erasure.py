@@ -31,7 +31,8 @@ from services.analytics.eraser import Eraser
 from services.analytics.kpi import run_query
 from services.analytics.process import rows_of
 from services.analytics.warehouse import Insert, Warehouse
-from tests.analytics_samples import START, erasure, world
+from tests.analytics_money import START
+from tests.analytics_samples import erasure, world
 from tests.support.warehouses import DAY, empty, open_warehouse, scalar, sent
 
 CODEC = Codec.load()

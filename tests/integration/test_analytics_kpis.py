@@ -43,15 +43,8 @@ from services.analytics.domain.query import Query, compile_query
 from services.analytics.kpi import Result, run_query
 from services.analytics.layout import as_csv
 from services.analytics.warehouse import Warehouse
-from tests.analytics_samples import (
-    START,
-    adjustment,
-    assessment,
-    click,
-    conversion,
-    decision,
-    world,
-)
+from tests.analytics_money import START, adjustment
+from tests.analytics_samples import assessment, click, conversion, decision, world
 from tests.support.warehouses import fill, inserts, open_warehouse, sent
 
 D = Dimension

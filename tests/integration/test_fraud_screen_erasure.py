@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.fraud.process import Memory, pair_key, screen
 from services.fraud.screen_state import Change, ScreenState
-from tests.attribution_samples import catalog, click, visitor
+from tests.attribution_events import catalog, click, visitor
 
 
 def pairs(state: ScreenState) -> set[bytes]:

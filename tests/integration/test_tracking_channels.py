@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,22 +19,29 @@ from afflux.kernel.events import (
     AdjustmentKind,
     Authentication,
     Channel,
-    Conversion,
     PartitionReason,
-    Rejection,
 )
 from afflux.kernel.keys import postback_key
 from afflux.runtime.supervise.stack import Stack
 from services.tracking.domain.pixel import GIF
 from services.tracking.preset_file import load_presets
 from tests.support.engines import temporary_home
+from tests.tracking_arrivals import (
+    BAD_BODIES,
+    BAD_TARGETS,
+    BEARER,
+    JSON,
+    ZIPPED,
+    conversions,
+    post,
+    raw,
+    rejections,
+    report,
+)
 from tests.tracking_samples import SECRET
-from tests.tracking_stack import TOKEN, UNLIMITED, publish_catalog, shipped, wait_drained
+from tests.tracking_stack import TOKEN, UNLIMITED, publish_catalog, shipped
 
 DOCS = Path(__file__).parents[2] / "docs" / "reports.md"
-BEARER = {"authorization": f"Bearer {TOKEN}"}
-JSON = {**BEARER, "content-type": "application/json"}
-ZIPPED = {**JSON, "content-encoding": "gzip"}
 
 
 @pytest.fixture(scope="module")
@@ -56,26 +62,6 @@ def web(stack: Stack) -> Iterator[httpx.Client]:
 def click(web: httpx.Client) -> str:
     answer = web.get("/c/shoes")
     return httpx.URL(answer.headers["location"]).params["cid"]
-
-
-def report(txn: str, **more: object) -> dict[str, object]:
-    return {"txn_id": txn, "goal": "sale", "amount": "10.00", **more}
-
-
-def post(web: httpx.Client, items: object, **headers: str) -> httpx.Response:
-    body = gzip.compress(json.dumps(items).encode())
-    return web.post("/v1/conversions", content=body, headers={**ZIPPED, **headers})
-
-
-def conversions(stack: Stack) -> dict[str | None, Conversion]:
-    wait_drained(stack)
-    events = shipped(stack.settings)
-    return {event.transaction_id: event for event in events if isinstance(event, Conversion)}
-
-
-def rejections(stack: Stack) -> list[Rejection]:
-    wait_drained(stack)
-    return [event for event in shipped(stack.settings) if isinstance(event, Rejection)]
 
 
 def test_a_full_batch_may_come_packed(web: httpx.Client) -> None:
@@ -241,35 +227,6 @@ def test_the_snippet_is_small_and_the_document_is_served(web: httpx.Client) -> N
     assert web.get("/openapi.json").json()["openapi"].startswith("3.1")
 
 
-def raw(stack: Stack, head: bytes, body: bytes = b"") -> tuple[int, bytes]:
-    """Send bytes as they are; return the status and the body of the answer."""
-    settings = stack.settings
-    with socket.create_connection((settings.edge_host, settings.edge_port), timeout=20) as wire:
-        tail = b"Host: edge\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
-        wire.sendall(head + tail + body)
-        answer = b""
-        while chunk := wire.recv(65_536):
-            answer += chunk
-    top, _, rest = answer.partition(b"\r\n\r\n")
-    return int(top.split()[1]), rest
-
-
-BAD_TARGETS = [
-    (b"/postback?txn_id=%ff&goal=sale", "body_invalid"),
-    (b"/postback?txn_id=a%00b&goal=sale&token=TOKEN", "field_invalid"),
-    (b"/postback?txn_id=a&txn_id=b&token=TOKEN", "field_invalid"),
-    (b"/postback?click_id=a&click_id=b&token=TOKEN", "field_invalid"),
-    (b"/postback?" + b"x" * 8_193, "query_too_long"),
-    (b"/postback?txn_id=a&goal=sale&amount=-1&token=TOKEN", "field_invalid"),
-    (b"/postback?txn_id=a&goal=sale&amount=99999999999&token=TOKEN", "field_invalid"),
-    (b"/postback?txn_id=a&goal=sale&amount=1.001&token=TOKEN", "field_invalid"),
-    (b"/postback?txn_id=a&goal=sale&amount=1&currency=EEE&token=TOKEN", "field_invalid"),
-    (b"/postback?txn_id=a&goal=sale&order_time=4102444800&token=TOKEN", "field_invalid"),
-    (b"/postback?txn_id=%ED%A0%80&goal=sale&token=TOKEN", "body_invalid"),
-    (b"/postback?" + b"&".join(b"p%d=1" % n for n in range(101)), "body_invalid"),
-]
-
-
 @pytest.mark.parametrize(("target", "reason"), BAD_TARGETS)
 def test_S1_a_bad_query_meets_a_reason_and_is_kept(
     stack: Stack, target: bytes, reason: str
@@ -279,20 +236,6 @@ def test_S1_a_bad_query_meets_a_reason_and_is_kept(
     assert answer["reason"] == reason and answer["code"] == code in (400, 414)
     query = target.partition(b"?")[2].decode().replace("token=TOKEN", "token=***")[:8_192]
     assert (query, reason) in {(kept.query, kept.reason) for kept in rejections(stack)}
-
-
-BAD_BODIES = [
-    (b'{"goal":' * 5_000, "body_invalid"),
-    (b"[" * 50_000, "body_invalid"),
-    (b'{"txn_id": "a", "goal": "sale", "amount": ' + b"9" * 5_000 + b"}", "field_invalid"),
-    (b'{"txn_id": "\\ud800", "goal": "sale"}', "field_invalid"),
-    (b'{"txn_id": "a\\u0000", "goal": "sale"}', "field_invalid"),
-    (b'{"txn_id": "a", "goal": "\xff"}', "body_invalid"),
-    (b'{"txn_id": "a", "goal": "sale", "goal": "lead"}', "body_invalid"),
-    (b'{"\\ud800": "a", "goal": "sale"}', "field_missing"),
-    (b"", "body_invalid"),
-    (b"null", "body_invalid"),
-]
 
 
 @pytest.mark.parametrize(("body", "reason"), BAD_BODIES)
@@ -350,9 +293,8 @@ def test_the_documents_commands_work_as_they_stand(stack: Stack, web: httpx.Clie
     blocks = re.findall(r"^```sh\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.M | re.S)
     assert len(blocks) >= 5
     for code in blocks:
-        done = subprocess.run(
-            ["bash", "-ec", code], env=env, capture_output=True, text=True, check=False
-        )
+        bash = ["bash", "-ec", code]
+        done = subprocess.run(bash, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (code, done.stderr)
         assert "refused" not in done.stdout.replace('"refused": 0', ""), (code, done.stdout)
         assert "accepted" in done.stdout or "200" in done.stdout, (code, done.stdout)

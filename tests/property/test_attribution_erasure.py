@@ -10,18 +10,8 @@ from afflux.kernel.outcome import Drop
 from afflux.kernel.types import Millis
 from services.attribution import rows
 from services.attribution.table import MemoryTable
-from tests.attribution_samples import (
-    HOUR,
-    T0,
-    TOPICS,
-    Log,
-    Worker,
-    click,
-    content,
-    conversion,
-    screened,
-    visitor,
-)
+from tests.attribution_events import HOUR, T0, TOPICS, Log, click, conversion, screened, visitor
+from tests.attribution_samples import Worker, content
 from tests.property.test_attribution_order import POLICY, Turns, logs, minutes, takes
 
 turns = st.lists(

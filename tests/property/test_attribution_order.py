@@ -15,19 +15,8 @@ from afflux.kernel.events import Click, Decision, FlagAction, Result, TouchOutco
 from afflux.kernel.reasons import REASONS
 from services.attribution.process import Policy
 from services.attribution.table import MemoryTable
-from tests.attribution_samples import (
-    HOUR,
-    T0,
-    TOPICS,
-    Log,
-    Take,
-    Worker,
-    click,
-    content,
-    conversion,
-    flag,
-    screened,
-)
+from tests.attribution_events import HOUR, T0, TOPICS, Log, click, conversion, flag, screened
+from tests.attribution_samples import Take, Worker, content
 
 POLICY = Policy(grace_ms=HOUR, wait_ms=30_000)
 minutes = st.integers(0, 240).map(lambda n: n * 60_000)

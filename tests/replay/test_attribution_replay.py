@@ -12,7 +12,8 @@ import pytest
 
 from services.attribution.store import RocksTable
 from services.attribution.table import MemoryTable, Table
-from tests.attribution_samples import HOUR, TOPICS, Log, Worker, click, content, conversion
+from tests.attribution_events import HOUR, TOPICS, Log, click, conversion
+from tests.attribution_samples import Worker, content
 
 CLICKS, CONVERSIONS, VISITORS = 1_500, 400, 60
 

@@ -10,12 +10,11 @@ from afflux.kernel.events import ClickOutcome, CreditSignal, Decision, Result, T
 from afflux.kernel.reasons import REASONS
 from services.attribution.domain.journey import MAX_TOUCHES
 from services.attribution.table import MemoryTable
-from tests.attribution_samples import (
+from tests.attribution_events import (
     HOUR,
     T0,
     WINDOW_S,
     Log,
-    Worker,
     catalog,
     change,
     click,
@@ -24,6 +23,7 @@ from tests.attribution_samples import (
     offer,
     screened,
 )
+from tests.attribution_samples import Worker
 
 
 def decided(log: Log, **more: object) -> Decision:

@@ -13,7 +13,8 @@ from afflux.kernel.types import Millis
 from services.attribution import rows
 from services.attribution.domain.journey import NO_TAGS, Seen, Tags
 from services.attribution.table import MemoryTable
-from tests.attribution_samples import Log, Worker, click, conversion
+from tests.attribution_events import Log, click, conversion
+from tests.attribution_samples import Worker
 
 texts = st.none() | st.text(max_size=20)
 tags = st.builds(

@@ -14,15 +14,14 @@ from afflux.kernel.events import (
     CreditSignal,
     Decision,
     Result,
-    Share,
     Touch,
-    TouchOutcome,
 )
 from afflux.kernel.ids import derive, ulid_time
 from afflux.kernel.types import Id16, Millis
 from services.attribution.domain.journey import MAX_TOUCHES, NO_TAGS, Journey, Seen, Step
 from services.attribution.domain.models import DEFAULT_MODEL, choose
 from services.attribution.domain.parking import signal_of
+from services.attribution.domain.telling import share_of, touch_of
 from services.attribution.domain.window import OfferTerms, find_terms, outside
 
 UNPUBLISHED = 0
@@ -191,41 +190,7 @@ def _touches(
             return fault
         return "earlier_touch" if last and _by_time(step) < last else "not_the_reported_click"
 
-    return [_touch(step, reason(step)) for step in steps]
-
-
-def _touch(step: Step, reason: str | None) -> Touch:
-    seen = step.seen
-    return Touch(
-        click_id=seen.click_id,
-        partner_id=seen.partner_id,
-        offer_id=seen.offer_id,
-        link_id=seen.link_id,
-        occurred_at=seen.occurred_at,
-        kind="click",
-        flags=step.signals,
-        invalid=step.invalid,
-        outcome=TouchOutcome.CREDITED if reason is None else TouchOutcome.NONE,
-        reason=reason,
-    )
-
-
-def _share(step: Step, share: Fraction) -> Share:
-    seen, tags = step.seen, step.seen.tags
-    return Share(
-        partner_id=seen.partner_id,
-        offer_id=seen.offer_id,
-        link_id=seen.link_id,
-        click_id=seen.click_id,
-        clicked_at=seen.occurred_at,
-        numerator=share.numerator,
-        denominator=share.denominator,
-        ref_id=tags.ref_id,
-        source=tags.source,
-        sub=list(tags.sub),
-        country=tags.country,
-        device=tags.device,
-    )
+    return [touch_of(step, reason(step)) for step in steps]
 
 
 def _decision(
@@ -243,7 +208,7 @@ def _decision(
         result=Result.ATTRIBUTED if verdict.shares else Result.UNATTRIBUTED,
         reason=verdict.reason,
         offer_id=terms.offer_id if terms else conversion.offer_id,
-        shares=[_share(step, share) for step, share in verdict.shares],
+        shares=[share_of(step, share) for step, share in verdict.shares],
         touches=touches,
         signal=signal,
         model=verdict.model,
