@@ -23,6 +23,7 @@ from afflux.runtime.avro_pieces import (
     Memo,
     Run,
     counting,
+    long,
     optional_text,
     texts,
 )
@@ -43,6 +44,7 @@ _SAID_LIMIT = 8_192
 """Of what partners say: much of it never comes again."""
 _TIMES_LIMIT = 1_024
 """Of milliseconds: many visits come in within one."""
+_ID_SIZE = SIZES[16]
 _FLAGS = (b"\x00", b"\x01")
 
 
@@ -88,33 +90,34 @@ def _encoder(
     ends = Memo(lambda block: ending((*read_end(block), edge_id)))
     layout.hot(LONG, "journal_position")
     layout.done()
-    times = Memo(lambda at: counting(at) * 2 + tenant, _TIMES_LIMIT)
-    return _joined(head, (times, links, wheres, agents, pages, said, ends))
+    times = Memo(lambda at: counting(at) * 2 + tenant + _ID_SIZE, _TIMES_LIMIT)
+    return _joined(head + _ID_SIZE, (times, links, wheres, agents, pages, said, ends))
 
 
 def _joined(head: bytes, memos: tuple[Memo, Memo, Memo, Memo, Memo, Memo, Memo]) -> Encode:
-    """Return what joins the pieces of a visit."""
+    """Return what joins the pieces of a visit; `head` and times end with the size of an id."""
     times, links, wheres, agents, pages, said, ends = memos
-    sizes, flags, join = SIZES, _FLAGS, b"".join
+    sizes, id_size, flags, join = SIZES, _ID_SIZE, _FLAGS, b"".join
 
     def encode(row: Row, position: int) -> bytes:
         _, own_id, visitor, is_new, link, at, prefix, hashed, where, agent, page, says, ref, end = (
             row
         )
-        size, network = sizes[len(own_id)], prefix.encode()
+        if len(own_id) != 16 or len(visitor) != 16:
+            raise ValueError(f"the visit at {position} has an id that is not of 16 bytes")
+        network = prefix.encode()
+        size = len(network)
         return join(
             (
                 head,
-                size,
                 own_id,
                 times[at],
-                size,
                 own_id,
-                sizes[len(visitor)],
+                id_size,
                 visitor,
                 flags[is_new],
                 links[link],
-                sizes[len(network)],
+                sizes[size] if size < 4_096 else long(size),
                 network,
                 sizes[len(hashed)],
                 hashed,
@@ -122,7 +125,7 @@ def _joined(head: bytes, memos: tuple[Memo, Memo, Memo, Memo, Memo, Memo, Memo])
                 agents[agent],
                 pages[page],
                 said[says],
-                optional_text(ref),
+                b"\x00" if ref is None else optional_text(ref),
                 ends[end],
                 counting(position),
             )
@@ -137,7 +140,7 @@ def visit_encoders(
     """Return, by tag of a stored visit, what makes its framed value.
 
     Errors: ValueError if the newest schemas are not those that this file knows. What is returned
-    raises msgspec.MsgspecError for a visit with a block that is none.
+    raises msgspec.MsgspecError for a visit with a block that is none, ValueError for a short id.
     """
     return {
         tag: _encoder(

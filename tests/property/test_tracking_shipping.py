@@ -15,6 +15,7 @@ from afflux.runtime.avro_pieces import BYTES, Layout, Memo, counting, long
 from afflux.runtime.codec import Codec
 from afflux.runtime.partitioning import choose
 from services.tracking.domain.agents import Agent
+from services.tracking.domain.blocks import block as encode_block
 from services.tracking.domain.blocks import read_row
 from services.tracking.domain.entries import ClickEntry, ImpressionEntry, decode, encode, to_event
 from services.tracking.visits import visit_encoders
@@ -75,6 +76,33 @@ def test_T2_a_visit_comes_out_of_the_journal_as_it_went_in(
     visit: ClickEntry | ImpressionEntry,
 ) -> None:
     assert decode(encode(visit)) == visit
+
+
+BLOCKS = {"link": 4, "where": 8, "agent": 9, "page": 10, "said": 11, "end": 13}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@given(
+    visit=entries(ClickEntry) | entries(ImpressionEntry),
+    foreign=st.sampled_from([b"", b"\xc1", encode_block("x"), encode_block((1, 2, 3)), b"\x90"]),
+)
+def test_T2_a_foreign_block_is_an_error_and_never_an_event(
+    name: str, visit: ClickEntry | ImpressionEntry, foreign: bytes
+) -> None:
+    row = list(read_row(encode(visit)))
+    row[BLOCKS[name]] = foreign
+    damaged = encode_block(row)
+    with pytest.raises(msgspec.MsgspecError):
+        ENCODERS[row[0]](read_row(damaged), 1)  # type: ignore[index]
+    with pytest.raises(msgspec.MsgspecError):
+        decode(damaged)
+
+
+@given(entries(ClickEntry) | entries(ImpressionEntry))
+def test_T2_a_visit_of_the_other_kind_is_an_error(visit: ClickEntry | ImpressionEntry) -> None:
+    row = read_row(encode(visit))
+    with pytest.raises(msgspec.MsgspecError):
+        ENCODERS[4 - row[0]](row, 1)
 
 
 @given(st.lists(ids16, max_size=30), st.integers(1, 64))

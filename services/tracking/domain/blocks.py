@@ -36,6 +36,8 @@ ClickEnd = tuple[int | None, str | None, str | None, ClickOutcome, str | None]
 ViewEnd = tuple[str | None, str | None]
 """Fetch metadata, reason."""
 
+NO_PAGE, NOTHING_SAID = block((None, None)), block((None, []))
+
 
 class Stored(Struct, frozen=True, array_like=True, gc=False):
     """A visit in the journal, in this order behind its tag."""
