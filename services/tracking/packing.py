@@ -14,9 +14,9 @@ from services.tracking.domain.entries import TOPICS, Kind, decode, to_event
 from services.tracking.journal import StoredRecord
 from services.tracking.visits import visit_encoders
 
-_CLICK, _VIEW = int(Kind.CLICK), int(Kind.IMPRESSION)
-Packed = dict[str, list[tuple[int, Parcel]]]
-"""By topic, in the journal's order: position and Kafka record."""
+Packed = dict[str, tuple[list[int], list[Parcel]]]
+"""By topic, in the journal's order: positions, and the Kafka records beside them. Pairs would be
+thousands of objects for the garbage collector to look at."""
 
 
 class Packer:
@@ -27,23 +27,28 @@ class Packer:
         self._tenant_id = settings.tenant_id
         self._codec = codec
         encoders = visit_encoders(codec, settings.edge_id, settings.tenant_id, classifier.classify)
-        self._click, self._view = encoders[CLICK_TAG], encoders[VIEW_TAG]
+        self._visits = {
+            int(Kind.CLICK): (TOPICS[Kind.CLICK], encoders[CLICK_TAG]),
+            int(Kind.IMPRESSION): (TOPICS[Kind.IMPRESSION], encoders[VIEW_TAG]),
+        }
 
     def pack(self, records: Sequence[StoredRecord]) -> Packed:
         """Return the records as Kafka records."""
-        packed: Packed = {topic: [] for topic in TOPICS.values()}
-        clicks, views = packed[TOPICS[Kind.CLICK]], packed[TOPICS[Kind.IMPRESSION]]
-        click, view, click_kind, view_kind = self._click, self._view, _CLICK, _VIEW
-        for position, kind, payload in records:
-            if kind == click_kind:
-                row = read_row(payload)
-                clicks.append((position, Parcel(row[2], click(row, position), row[5])))
-            elif kind == view_kind:
-                row = read_row(payload)
-                views.append((position, Parcel(row[2], view(row, position), row[5])))
+        packed: Packed = {topic: ([], []) for topic in TOPICS.values()}
+        visits = {kind: (way, *packed[topic]) for kind, (topic, way) in self._visits.items()}
+        for record in records:
+            position, visit = record.position, visits.get(record.kind)
+            if visit is None:
+                event = to_event(
+                    decode(record.payload), position, self._edge_id, self._tenant_id, UNKNOWN
+                )
+                places, parcels = packed[event.topic]
+                parcels.append(self._parcel(event))
             else:
-                event = to_event(decode(payload), position, self._edge_id, self._tenant_id, UNKNOWN)
-                packed[event.topic].append((position, self._parcel(event)))
+                encode, places, parcels = visit
+                row = read_row(record.payload)
+                parcels.append(Parcel(row[2], encode(row, position), row[5]))
+            places.append(position)
         return packed
 
     def _parcel(self, event: Event) -> Parcel:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from services.tracking.journal.segment import (
     FRAME,
@@ -23,7 +24,7 @@ class JournalDamaged(RuntimeError):
     """A closed segment holds what is no record: a person has to look."""
 
 
-class StoredRecord(NamedTuple):
+class StoredRecord(Struct, frozen=True, gc=False):
     """One durable record of the journal."""
 
     position: int
