@@ -50,7 +50,7 @@ class Packer:
                     row = read_row(record.payload)
                     parcels.append(Parcel(row[2], encode(row, record.position), row[5]))
                     places.append(record.position)
-            except (msgspec.MsgspecError, ValueError) as error:
+            except (msgspec.MsgspecError, ValueError, IndexError) as error:
                 raise JournalDamaged(
                     f"nobody can read the record at position {record.position}: {error}"
                 ) from error

@@ -15,6 +15,7 @@ from afflux.runtime.avro_pieces import (
     BOOLEAN,
     BYTES,
     LONG,
+    MEMO_LIMIT,
     OPTIONAL_TEXT,
     SIZES,
     TEXT,
@@ -40,17 +41,21 @@ _IDS = ("link_id", "partner_id", "offer_id", "advertiser_id", "creative_id")
 _CLICK_IDS = (*_IDS, "landing_id")
 _CLICK_END = ("cost_minor", "cost_currency", "fetch_metadata", "outcome", "reason")
 _VIEW_END = ("fetch_metadata", "reason")
+_PAGE_LIMIT = 16_384
+"""A page can take a kilobyte."""
 _SAID_LIMIT = 8_192
 """Of what partners say: much of it never comes again."""
 _TIMES_LIMIT = 1_024
 """Of milliseconds: many visits come in within one."""
 _ID_SIZE = SIZES[16]
+_SOME = [b"\x02" + size for size in SIZES]
+"""Sizes of texts that are not null."""
 _FLAGS = (b"\x00", b"\x01")
 
 
-def _kept(read: Callable[[bytes], tuple[object, ...]], write: Run) -> Memo:
+def _kept(read: Callable[[bytes], tuple[object, ...]], write: Run, limit: int = MEMO_LIMIT) -> Memo:
     """Return the encodings of blocks; raises msgspec.MsgspecError for a foreign one."""
-    return Memo(lambda block: write(read(block)))
+    return Memo(lambda block: write(read(block)), limit)
 
 
 def _said(block: bytes) -> bytes:
@@ -80,7 +85,7 @@ def _encoder(
         return agent((user_agent, found.device, found.os, found.browser, language))
 
     agents = Memo(said_by)
-    pages = _kept(blocks.read_page, layout.run("referrer_host", "referrer_path"))
+    pages = _kept(blocks.read_page, layout.run("referrer_host", "referrer_path"), _PAGE_LIMIT)
     layout.hot(OPTIONAL_TEXT, "source")
     layout.hot(TEXTS, "sub")
     said = Memo(_said, _SAID_LIMIT)
@@ -97,22 +102,23 @@ def _encoder(
 def _joined(head: bytes, memos: tuple[Memo, Memo, Memo, Memo, Memo, Memo, Memo]) -> Encode:
     """Return what joins the pieces of a visit; `head` and times end with the size of an id."""
     times, links, wheres, agents, pages, said, ends = memos
-    sizes, id_size, flags, join = SIZES, _ID_SIZE, _FLAGS, b"".join
+    sizes, some, id_size, flags, join = SIZES, _SOME, _ID_SIZE, _FLAGS, b"".join
 
     def encode(row: Row, position: int) -> bytes:
-        _, own_id, visitor, is_new, link, at, prefix, hashed, where, agent, page, says, ref, end = (
-            row
-        )
-        if len(own_id) != 16 or len(visitor) != 16:
+        _, own, visitor, is_new, link, at, prefix, hashed, where, agent, page, says, ref, end = row
+        if len(own) != 16 or len(visitor) != 16:
             raise ValueError(f"the visit at {position} has an id that is not of 16 bytes")
-        network = prefix.encode()
-        size = len(network)
+        size = len(network := prefix.encode())
+        given, given_size = b"", b"\x00"  # null
+        if ref is not None:
+            given = ref.encode()
+            given_size = some[len(given)] if len(given) < 4_096 else b"\x02" + long(len(given))
         return join(
             (
                 head,
-                own_id,
+                own,
                 times[at],
-                own_id,
+                own,
                 id_size,
                 visitor,
                 flags[is_new],
@@ -125,7 +131,8 @@ def _joined(head: bytes, memos: tuple[Memo, Memo, Memo, Memo, Memo, Memo, Memo])
                 agents[agent],
                 pages[page],
                 said[says],
-                b"\x00" if ref is None else optional_text(ref),
+                given_size,
+                given,
                 ends[end],
                 counting(position),
             )
