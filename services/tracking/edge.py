@@ -139,8 +139,7 @@ class Edge:
         return await endpoint.handle(request)
 
     def _address(self, scope: Scope) -> str:
-        forwarded = scope.headers.get(self._proxies.header) if self._proxies.header else None
-        return self._proxies.client(scope.client, forwarded)
+        return self._proxies.address(scope.client, scope.headers)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the reports that are being answered."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -29,6 +29,8 @@ _ADDRESSES = 65_536
 _language = lru_cache(maxsize=4_096)(
     lambda text: text.partition(",")[0].partition(";")[0].strip()[:35]
 )
+_LONGEST = 300
+"""More of a header is not looked at, nor remembered by a cache."""
 _referrer = lru_cache(maxsize=8_192)(split_referrer)
 Header = Callable[[str], str | None]
 Place = tuple[str, bytes, str | None, int | None]
@@ -38,7 +40,11 @@ class Headers(Protocol):
     """Request headers, names in lower case."""
 
     def get(self, key: str, default: str | None = None) -> str | None:
-        """Return a header's value, or the default."""
+        """Return the value of a header's first line, or the default."""
+        ...
+
+    def get_all(self, key: str) -> Sequence[str]:
+        """Return the values of all lines of a header."""
         ...
 
 
@@ -113,7 +119,7 @@ class Visitors:
         mobile = header("sec-ch-ua-mobile")
         hints = None
         if mobile is not None:
-            hints = hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua"))
+            hints = _hints(mobile, header)
         language, referrer = header("accept-language"), header("referer")
         host, path = (None, None) if referrer is None else _referrer(referrer[:1_000])
         site = header("sec-fetch-site")
@@ -130,7 +136,7 @@ class Visitors:
             asn,
             user_agent,
             hints,
-            _language(language) if language else None,
+            _language(language[:_LONGEST]) if language else None,
             host,
             path,
             None if site is opted_out is None else _fetch_metadata(site, header, opted_out),
@@ -164,9 +170,8 @@ class Visitors:
             self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
             self._places = {}
         places = self._places
-        header = self._proxies.header
-        if header:
-            address = self._proxies.client(visit.client, visit.headers.get(header))
+        if self._proxies.header:
+            address = self._proxies.address(visit.client, visit.headers)
         else:
             address = visit.client.rpartition(":")[0]
         place = places.get(address)
@@ -176,15 +181,21 @@ class Visitors:
         return place
 
 
+def _hints(mobile: str, header: Header) -> str:
+    platform, brands = header("sec-ch-ua-platform") or "", header("sec-ch-ua") or ""
+    return hints_text(mobile[:_LONGEST], platform[:_LONGEST], brands[:_LONGEST])
+
+
 def _fetch_metadata(site: str | None, header: Header, opted_out: str | None) -> str:
     """Return what the browser says of its request, `site,mode,dest`, and `;gpc` or `;dnt` where
     that signal was followed."""
     mark = "" if opted_out is None else f";{opted_out}"
     if site is None:
         return mark
-    return _fetched(site, header("sec-fetch-mode") or "", header("sec-fetch-dest") or "") + mark
+    mode, dest = header("sec-fetch-mode") or "", header("sec-fetch-dest") or ""
+    return _fetched(site[:20], mode[:20], dest[:20]) + mark
 
 
 @lru_cache(maxsize=1_024)
 def _fetched(site: str, mode: str, dest: str) -> str:
-    return f"{site[:20]},{mode[:20]},{dest[:20]}"
+    return f"{site},{mode},{dest}"
