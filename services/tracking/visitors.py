@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -28,6 +28,8 @@ from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split
 _POOL = 4_080
 _ADDRESSES = 65_536
 _page = lru_cache(maxsize=8_192)(lambda referrer: block(split_referrer(referrer)))
+_LONGEST = 300
+"""More of a header is not looked at, nor remembered by a cache."""
 Header = Callable[[str], str | None]
 Place = tuple[str, bytes, str | None, bytes]
 """Network, hash of the address, country, and block of country and network's number."""
@@ -37,7 +39,11 @@ class Headers(Protocol):
     """Request headers, names in lower case."""
 
     def get(self, key: str, default: str | None = None) -> str | None:
-        """Return a header's value, or the default."""
+        """Return the value of a header's first line, or the default."""
+        ...
+
+    def get_all(self, key: str) -> Sequence[str]:
+        """Return the values of all lines of a header."""
         ...
 
 
@@ -119,9 +125,9 @@ class Visitors:
         mobile = header("sec-ch-ua-mobile")
         hints = None
         if mobile is not None:
-            hints = hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua"))
-        language, referrer = header("accept-language"), header("referer")
-        browser = _browser(user_agent, hints, language)
+            hints = _hints(mobile, header)
+        languages, referrer = header("accept-language"), header("referer")
+        browser = _browser(user_agent, hints, languages and languages[:_LONGEST])
         site = header("sec-fetch-site")
         return Seen(
             known or self.random(16),
@@ -167,9 +173,8 @@ class Visitors:
             self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
             self._places = {}
         places = self._places
-        header = self._proxies.header
-        if header:
-            address = self._proxies.client(visit.client, visit.headers.get(header))
+        if self._proxies.header:
+            address = self._proxies.address(visit.client, visit.headers)
         else:
             address = visit.client.rpartition(":")[0]
         place = places.get(address)
@@ -180,13 +185,19 @@ class Visitors:
         return place
 
 
+def _hints(mobile: str, header: Header) -> str:
+    platform, brands = header("sec-ch-ua-platform") or "", header("sec-ch-ua") or ""
+    return hints_text(mobile[:_LONGEST], platform[:_LONGEST], brands[:_LONGEST])
+
+
 def _fetch_metadata(site: str | None, header: Header, opted_out: str | None) -> str:
     """Return what the browser says of its request, `site,mode,dest`, and `;gpc` or `;dnt` where
     that signal was followed."""
     mark = "" if opted_out is None else f";{opted_out}"
     if site is None:
         return mark
-    return _fetched(site, header("sec-fetch-mode") or "", header("sec-fetch-dest") or "") + mark
+    mode, dest = header("sec-fetch-mode") or "", header("sec-fetch-dest") or ""
+    return _fetched(site[:20], mode[:20], dest[:20]) + mark
 
 
 @lru_cache(maxsize=8_192)
@@ -200,4 +211,4 @@ def _browser(user_agent: str, hints: str | None, languages: str | None) -> Brows
 
 @lru_cache(maxsize=1_024)
 def _fetched(site: str, mode: str, dest: str) -> str:
-    return f"{site[:20]},{mode[:20]},{dest[:20]}"
+    return f"{site},{mode},{dest}"
