@@ -151,8 +151,10 @@ async def test_retry_after_is_waited_for(dsn: str) -> None:
 
 
 async def test_a_dead_partner_delays_nobody(dsn: str) -> None:
+    released = asyncio.Event()
+
     async def hanging(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(30)
+        await released.wait()
         return web.Response()
 
     async with receiving(hanging, host="127.0.0.2") as slow, receiving() as quick:
@@ -160,7 +162,7 @@ async def test_a_dead_partner_delays_nobody(dsn: str) -> None:
             partner_with(template(f"http://127.0.0.2:{slow.port}")),
             partner_with(template(quick.url), partner=101),
         )
-        settings = settings_of(dsn, notify_concurrency=8)
+        settings = settings_of(dsn, notify_concurrency=8, notify_timeout_s=60.0)
         async with notifying(settings, view) as feeder, sending(feeder.sender):
             for number in range(40):
                 txn = f"t{number}"
@@ -171,6 +173,7 @@ async def test_a_dead_partner_delays_nobody(dsn: str) -> None:
             assert 0 < slow.most <= settings.notify_per_endpoint
             late = await feeder.log(partner_id=PARTNER)
             assert {row["state"] for row in late} == {"waiting"}
+            released.set()
     assert len({heard.event_id for heard in quick.heard}) == 40
 
 
