@@ -84,6 +84,18 @@ def test_who_was_called_longest_ago_comes_first() -> None:
     assert made.ordered(endpoints) == ["2 b.example", "1 a.example", "3 c.example"]
 
 
+def test_a_partner_s_own_hosts_take_turns_too() -> None:
+    made = places(p1=9_300)
+    endpoints = ["1 a.example", "1 b.example", "1 c.example"]
+    called = []
+    for _ in range(6):
+        endpoint = made.ordered(endpoints)[0]
+        made.begin(endpoint)
+        made.end(endpoint)
+        called.append(endpoint)
+    assert called == endpoints * 2
+
+
 def test_who_is_not_there_is_left_alone_and_is_welcome_when_it_is_back() -> None:
     made = places(p1=10)
     for _ in range(TRIES):

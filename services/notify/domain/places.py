@@ -9,7 +9,7 @@ on its pace, a moving average of the time its calls take:
 - those we know nothing of yet have 2 each too, and half of all together with the slow ones
 
 So that however many partners are slow, half of the places are for quick ones, and a quarter is
-left to find out who is quick. Whoever was called longest ago comes first. Pure: no clock, no I/O.
+left to find out who is quick. Whoever was called longest ago comes first. No clock, no I/O.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WEIGHT = 0.3
 """How much of the average the latest call is."""
 NOT_QUICK_EACH = 2
 REMEMBERED = 10_000
-"""Partners whose pace is remembered: those that were called last."""
+"""Partners and endpoints that are remembered: those that were called last."""
 
 
 class Bounds(Struct, frozen=True):
@@ -59,8 +59,12 @@ class Places:
         return self.taken >= self._bounds.most
 
     def ordered(self, endpoints: Iterable[str]) -> list[str]:
-        """Return endpoints in the order in which they are served."""
-        return sorted(endpoints, key=lambda one: (self._turns.get(_partner(one), 0), one))
+        """Return endpoints in the order in which they are served: partners take turns, and so do
+        the endpoints of each."""
+        turns = self._turns
+        return sorted(
+            endpoints, key=lambda one: (turns.get(_partner(one), 0), turns.get(one, 0), one)
+        )
 
     def room(self, endpoint: str, now: Millis) -> int:
         """Return how many calls of an endpoint may begin."""
@@ -80,9 +84,10 @@ class Places:
     def begin(self, endpoint: str) -> None:
         """Count a call that begins."""
         self._turn += 1
-        self._turns.pop(_partner(endpoint), None)
-        self._turns[_partner(endpoint)] = self._turn
-        _bound(self._turns)
+        for one in (_partner(endpoint), endpoint):
+            self._turns.pop(one, None)
+            self._turns[one] = self._turn
+            _bound(self._turns)
         self._busy.update(_places(endpoint))
         self.taken += 1
 
