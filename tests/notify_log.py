@@ -6,7 +6,10 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from afflux.kernel.events import Adjustment, Assessment, LedgerEntry, Verdict
+from msgspec.structs import replace
+
+from afflux.kernel.events import Adjustment, Assessment, Channel, LedgerEntry, Verdict
+from afflux.kernel.types import Millis
 from services.notify.domain.stories import KINDS
 from services.payouts.domain.accounts import chain_of
 from services.payouts.domain.transfers import Transfer
@@ -71,6 +74,12 @@ def interleaved(
         if chance.random() < 0.1:
             mixed.append(chance.choice(mixed))
     return mixed
+
+
+def reported(event: Assessment, at: int, channel: Channel) -> Assessment:
+    """Return the assessment of the same conversion, reported at another time or in another way."""
+    decision = replace(event.decision, reported_at=Millis(at), channel=channel)
+    return replace(event, decision=decision)
 
 
 def expected(

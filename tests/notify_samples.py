@@ -12,6 +12,7 @@ from afflux.kernel.events import Assessment, LedgerEntry, Share
 from afflux.kernel.ids import derive, ulid
 from afflux.kernel.postback import PostbackEvent
 from afflux.kernel.types import Millis
+from services.notify.domain.entitled import ever_asked
 from services.notify.domain.stories import Story
 from services.notify.domain.telling import Telling, tell
 from services.notify.process import concerned, folded
@@ -90,9 +91,11 @@ def credited(txn: str = "t1", **more: Any) -> Assessment:
 
 
 class Teller:
-    """Stories of all conversions, told whenever asked, as the stage does."""
+    """Stories of all conversions, told whenever asked, as the stage does; `view`, when given, says
+    who has postbacks."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: Catalog | None = None) -> None:
+        self.view = view
         self.stories: dict[tuple[bytes, int], Story] = {}
         self.told: list[tuple[int, str, int]] = []
         self.tellings: list[tuple[Story, Telling]] = []
@@ -100,6 +103,8 @@ class Teller:
     def feed(self, *events: Assessment | LedgerEntry, tell_now: bool = True) -> Teller:
         """Take records, then tell."""
         for owner in concerned(events):
+            if self.view is not None and not ever_asked(self.view, owner[1]):
+                continue
             self.stories.setdefault(owner, Story(*owner))
         for story in folded(list(self.stories.values()), events):
             self.stories[story.conversion_key, story.partner_id] = story

@@ -132,8 +132,9 @@ class Settings(BaseSettings):
     notify_give_up_s: int = Field(86_400, description="how long a postback is tried")
     notify_timeout_s: float = Field(10.0, description="bound on one postback, redirects included")
     notify_concurrency: int = Field(64, description="postbacks under way at once")
-    notify_per_endpoint: int = Field(4, description="of them, to one host of one partner")
-    notify_per_host: int = Field(16, description="of them, to one host")
+    notify_per_partner: int = Field(8, description="of them, to one partner")
+    notify_per_endpoint: int = Field(4, description="of them, to one host and port of a partner")
+    notify_per_host: int = Field(16, description="of them, to one host, whatever the port")
     notify_log_days: int = Field(90, description="how long ended postbacks are kept in the log")
 
     @property

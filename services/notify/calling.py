@@ -25,6 +25,7 @@ from services.notify.resolving import (
     AddressRefused,
     CheckedResolver,
     Lookup,
+    NameRefused,
     guarded_sockets,
     system_lookup,
 )
@@ -105,7 +106,8 @@ class Caller(AbstractAsyncContextManager["Caller"]):
         except _Refused as error:
             return Answer(reason="redirect_refused", detail=str(error)[:SNIPPET])
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Answer(reason=_reason(error), detail=_one_line(str(error)))
+            may_pass = any(isinstance(one, NameRefused) for one in _causes(error))
+            return Answer(reason=_reason(error), detail=_one_line(str(error)), may_pass=may_pass)
 
     async def _follow(self, request: Request) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):

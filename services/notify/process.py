@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import Assessment, LedgerEntry
+from afflux.kernel.types import Millis
+from services.notify.domain.entitled import entitled
+from services.notify.domain.rendering import Delivery, deliveries
 from services.notify.domain.stories import KINDS, Story, assessed, partners_of, posted
+from services.notify.domain.telling import Telling
 
 TOPICS = (Assessment.topic, LedgerEntry.topic)
 Owner = tuple[bytes, int]
@@ -43,3 +48,15 @@ def folded(stories: Sequence[Story], events: Sequence[Assessment | LedgerEntry])
             elif event.partner_id == owner[1]:
                 after[owner] = posted(after[owner], event)
     return [story for owner, story in after.items() if story != before[owner]]
+
+
+def requests(
+    view: Catalog, story: Story, tellings: Sequence[Telling], now: Millis
+) -> list[Delivery]:
+    """Return what is to be sent to tell this, in order."""
+    if not tellings or story.facts is None:
+        return []
+    found = entitled(view, story.partner_id, story.facts, now)
+    if found is None:
+        return []
+    return [made for one in tellings for made in deliveries(story, one, *found)]

@@ -24,7 +24,11 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class AddressRefused(OSError):
-    """All that a host leads to is out of bounds."""
+    """An address is out of bounds."""
+
+
+class NameRefused(AddressRefused):
+    """All that a name leads to is out of bounds, at present."""
 
 
 async def system_lookup(host: str, port: int) -> Sequence[str]:
@@ -71,13 +75,13 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the allowed addresses of a host; raises AddressRefused, or OSError for none."""
+        """Return the allowed addresses of a host; raises NameRefused, or OSError for none."""
         addresses = await self._lookup(host, port)
         refusals = {address: refusal(address, self._allowed) for address in addresses}
         good = [address for address, reason in refusals.items() if reason is None]
         if not good:
             reasons = "; ".join(reason for reason in refusals.values() if reason)
-            raise AddressRefused(f"{host}: {reasons or 'no address'}")
+            raise NameRefused(f"{host}: {reasons or 'no address'}")
         return [_result(host, address, port) for address in good]
 
     async def close(self) -> None:

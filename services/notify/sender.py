@@ -1,15 +1,12 @@
 """The sender: what is due goes out, at least once, in order, and nobody waits for somebody else.
 
-Each host of each partner has a few places, each host some more, all together a bound. What is
-under way is leased in the database, so that another sender, or the next process, takes it up when
-we die in the middle.
+How many calls are under way, and whose, is counted in `places`. Each is leased in the database, so
+that another sender, or the next process, takes it up when we die in the middle.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from contextlib import suppress
 
 from afflux.kernel.keys import partner_key
 from afflux.kernel.types import Millis
@@ -20,8 +17,8 @@ from afflux.runtime.pg import Pool, open_pool
 from afflux.runtime.settings import Settings
 from services.notify.calling import Caller, Limits, Request
 from services.notify.domain.addresses import parse_networks
-from services.notify.domain.breaker import Breaker
-from services.notify.domain.schedule import Answer, Attempt, Delivered, Parked, Policy, after
+from services.notify.domain.places import Bounds, Places
+from services.notify.domain.schedule import Attempt, Delivered, Parked, Policy, after
 from services.notify.housekeeping import Housekeeping
 from services.notify.queries import deliveries
 from services.notify.queries.deliveries import Claimed, Outcome
@@ -54,8 +51,14 @@ class Sender:
         self._keeping = Housekeeping(settings)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy: Counter[str] = Counter()
-        self._breakers: dict[str, Breaker] = {}
+        self._places = Places(
+            Bounds(
+                most=settings.notify_concurrency,
+                per_partner=settings.notify_per_partner,
+                per_endpoint=settings.notify_per_endpoint,
+                per_host=settings.notify_per_host,
+            )
+        )
         self._failure: BaseException | None = None
 
     def wake(self) -> None:
@@ -105,38 +108,27 @@ class Sender:
 
     async def _round(self, pool: Pool, caller: Caller, now: Millis) -> None:
         """Begin as many calls as there is room for, endpoint by endpoint."""
-        if len(self._tasks) >= self._settings.notify_concurrency:
+        if self._places.full:
             return
         async with pool.connection() as db:
             found = await deliveries.endpoints(db, now)
         lease = Millis(now + round(2_000 * self._settings.notify_timeout_s))
-        for endpoint in sorted(found, key=lambda one: self._busy[one]):
-            room = self._room(endpoint, now)
+        for endpoint in self._places.ordered(found):
+            room = self._places.room(endpoint, now)
             if room > 0:
                 async with pool.connection() as db:
                     claimed = await deliveries.claim(db, endpoint, room, now, lease)
                 for one in claimed:  # the claim is written now
                     self._begin(pool, caller, one)
 
-    def _room(self, endpoint: str, now: Millis) -> int:
-        settings, host = self._settings, _host(endpoint)
-        breaker = self._breakers.get(endpoint, Breaker())
-        return min(
-            breaker.room(settings.notify_per_endpoint, self._busy[endpoint], now),
-            settings.notify_per_host - self._busy[host],
-            settings.notify_concurrency - len(self._tasks),
-        )
-
     def _begin(self, pool: Pool, caller: Caller, claimed: Claimed) -> None:
-        places = (claimed.endpoint, _host(claimed.endpoint))
-        self._busy.update(places)
+        self._places.begin(claimed.endpoint)
         task = asyncio.create_task(self._send(pool, caller, claimed))
         self._tasks.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:
             self._tasks.discard(done)
-            self._busy.subtract(places)
-            self._busy += Counter()  # forget what is free again
+            self._places.end(claimed.endpoint)
             if not done.cancelled() and done.exception() is not None:
                 self._failure = self._failure or done.exception()
             self._wake.set()
@@ -149,7 +141,8 @@ class Sender:
         now = Millis(max(now_ms(), began_at))
         attempt = Attempt(claimed.delivery_id, claimed.tries, claimed.give_up_at)
         verdict = after(attempt, answer, now, self._policy)
-        self._note(claimed.endpoint, answer, now)
+        there = answer.reason not in NOBODY_THERE  # who answers, even with an error, is
+        self._places.note(claimed.endpoint, now - began_at, there, now)
         outcome = Outcome(answer, verdict, began_at, now)
         async with pool.connection() as db, db.transaction():
             await deliveries.record(db, claimed, outcome, self._policy.give_up_ms)
@@ -175,15 +168,3 @@ class Sender:
             key_id=claimed.key_id,
             key=key,
         )
-
-    def _note(self, endpoint: str, answer: Answer, now: Millis) -> None:
-        """Remember whether anybody is there; who answers, even with an error, is."""
-        if answer.reason in NOBODY_THERE:
-            self._breakers[endpoint] = self._breakers.get(endpoint, Breaker()).failed(now)
-        else:
-            with suppress(KeyError):
-                del self._breakers[endpoint]
-
-
-def _host(endpoint: str) -> str:
-    return endpoint.partition(" ")[2]

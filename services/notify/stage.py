@@ -11,16 +11,16 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from afflux.kernel.catalog import Catalog, Partner
+from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import Assessment, Event, LedgerEntry
 from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.loop import Record, TopicPartition
 from afflux.runtime.pg import connect_async
 from afflux.runtime.settings import Settings
-from services.notify.domain.rendering import deliveries
+from services.notify.domain.entitled import ever_asked
 from services.notify.domain.telling import tell
-from services.notify.process import TOPICS, concerned, folded
+from services.notify.process import TOPICS, concerned, folded, requests
 from services.notify.queries import stories
 from services.notify.queries.stories import Db
 
@@ -135,8 +135,8 @@ class NotifyStage:
         )
         if not keys:
             return
-        have = await stories.known(db, keys)
-        new = [one for one in wanted if one not in have and self._postbacks(one[1], now)]
+        have, view = await stories.known(db, keys), self._catalogue.view
+        new = [one for one in wanted if one not in have and ever_asked(view, one[1])]
         metrics.DROPPED.labels(STAGE, "no_postbacks").inc(
             sum(one not in have for one in wanted) - len(new)
         )
@@ -147,10 +147,6 @@ class NotifyStage:
         if after:
             due_at = Millis(now + self._settings.notify_settle_ms)
             await stories.save(db, after, now, due_at)
-
-    def _postbacks(self, partner_id: int, now: Millis) -> bool:
-        partner = self._catalogue.view.find(Partner, partner_id, now, now)
-        return partner is not None and bool(partner.postbacks)
 
     async def _tell(self, db: Db, now: Millis) -> int:
         async with db.transaction():
@@ -164,10 +160,8 @@ class NotifyStage:
             for story in due:
                 after, tellings = tell(story)
                 told.append(after)
-                partner = self._catalogue.view.find(Partner, story.partner_id, now, now)
-                if partner is not None:
-                    made = [d for one in tellings for d in deliveries(after, one, partner)]
-                    await stories.add(db, made, now, give_up_at)
+                made = requests(self._catalogue.view, after, tellings, now)
+                await stories.add(db, made, now, give_up_at)
             await stories.save(db, told, now, None)
         self._made()
         return len(due)

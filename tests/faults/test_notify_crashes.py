@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from afflux.kernel.catalog import Partner
-from afflux.kernel.events import Assessment, DeadLetterRecord, LedgerEntry
+from afflux.kernel.events import Assessment, Channel, DeadLetterRecord, LedgerEntry
+from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.log_reader import read_topic
 from afflux.runtime.producer import Publisher, Raw
@@ -20,7 +21,7 @@ from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
 from services.notify.reading import Asked, read_log
 from tests.conftest import StackMaker
-from tests.notify_log import expected, interleaved, ledger_log
+from tests.notify_log import expected, interleaved, ledger_log, reported
 from tests.notify_samples import EVERY, partner_with
 from tests.payouts_log import PARTNERS
 from tests.payouts_samples import change
@@ -55,6 +56,15 @@ class Flaky:
             return web.Response(status=self.chance.choice([500, 503, 429]))
         self.taken.append((request.headers["X-Afflux-Event-Id"], request.path))
         return web.Response(text="ok")
+
+
+def reported_now(log: list[Assessment | LedgerEntry]) -> list[Assessment | LedgerEntry]:
+    """The log of conversions that are reported now: after their partners have postbacks."""
+    now = now_ms()
+    return [
+        reported(event, now, Channel.API) if isinstance(event, Assessment) else event
+        for event in log
+    ]
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 90) -> None:
@@ -103,11 +113,12 @@ async def test_kill_9_loses_nothing_and_keeps_the_order(make_stack: StackMaker) 
     stack = await asyncio.to_thread(make_stack, [WORKER], env=ENV)
     settings, chance, flaky = stack.settings, random.Random(5), Flaky(5)
     assessments, posted = ledger_log(40, seed=5)
-    log = interleaved(assessments, posted, chance)
+    mixed = interleaved(assessments, posted, chance)
     async with receiving(flaky) as receiver:
         publisher = Publisher(settings, Codec.load(), "test")
         await publisher.start()
         await publisher.publish([change(partner) for partner in partners(receiver)])
+        log = reported_now(mixed)
         for start in range(0, len(log), 70):
             await publisher.publish(log[start : start + 70])
             before = len(receiver.heard)
@@ -129,8 +140,8 @@ async def test_partner_kafka_and_postgresql_away_and_damaged_records(
     stack = await asyncio.to_thread(make_stack, [WORKER], env=ENV)
     settings, chance, flaky = stack.settings, random.Random(6), Flaky(6)
     assessments, posted = ledger_log(30, seed=6)
-    log = interleaved(assessments, posted, chance)
-    third = len(log) // 3
+    mixed = interleaved(assessments, posted, chance)
+    third = len(mixed) // 3
     damaged = [
         Raw(topic, b"k", b"\x00\x00\x00\x00\x12junk", 0)
         for topic in (Assessment.topic, LedgerEntry.topic)
@@ -140,6 +151,7 @@ async def test_partner_kafka_and_postgresql_away_and_damaged_records(
         publisher = Publisher(settings, Codec.load(), "test")
         await publisher.start()
         await publisher.publish([change(partner) for partner in partners(receiver)])
+        log = reported_now(mixed)
         await publisher.publish(log[:third])
         await receiver.until(3, 60)
     await publisher.publish_raw(damaged)

@@ -81,6 +81,7 @@ async def test_no_spelling_of_a_private_address_is_called(host: str) -> None:
         answer = await call(f"http://{host}:{receiver.port}/", PUBLIC_ONLY)
     assert answer.reason in {"address_refused", "name_unresolved"}, answer
     assert answer.status is None
+    assert not answer.may_pass or host in {"localhost", "0x7f000001", "0x7f.1"}  # look-ups
     assert receiver.heard == []
 
 
@@ -92,6 +93,7 @@ async def test_a_name_that_leads_inside_is_not_called(addresses: list[str]) -> N
         url = f"http://partner.example:{receiver.port}/"
         answer = await call(url, PUBLIC_ONLY, lookup=to(*addresses))
     assert answer.reason == "address_refused"
+    assert answer.may_pass, "the name may lead somewhere else tomorrow"
     assert receiver.heard == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from afflux.kernel.catalog import Partner, Postback
+from afflux.kernel.events import Verdict
 from afflux.kernel.keys import partner_key
 from afflux.kernel.postback import PostbackEvent, PostbackMethod
 from afflux.kernel.types import Millis
@@ -31,7 +32,7 @@ from tests.notify_samples import (
     share,
 )
 from tests.notify_stage import SECRET, events_of, notifying, sending, settings_of
-from tests.payouts_samples import PARTNER
+from tests.payouts_samples import PARTNER, T0, change, key_of
 from tests.support.receiver import receiving
 
 FOUR = [
@@ -150,8 +151,10 @@ async def test_retry_after_is_waited_for(dsn: str) -> None:
 
 
 async def test_a_dead_partner_delays_nobody(dsn: str) -> None:
+    released = asyncio.Event()
+
     async def hanging(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(30)
+        await released.wait()
         return web.Response()
 
     async with receiving(hanging, host="127.0.0.2") as slow, receiving() as quick:
@@ -159,7 +162,7 @@ async def test_a_dead_partner_delays_nobody(dsn: str) -> None:
             partner_with(template(f"http://127.0.0.2:{slow.port}")),
             partner_with(template(quick.url), partner=101),
         )
-        settings = settings_of(dsn, notify_concurrency=8)
+        settings = settings_of(dsn, notify_concurrency=8, notify_timeout_s=60.0)
         async with notifying(settings, view) as feeder, sending(feeder.sender):
             for number in range(40):
                 txn = f"t{number}"
@@ -170,6 +173,7 @@ async def test_a_dead_partner_delays_nobody(dsn: str) -> None:
             assert 0 < slow.most <= settings.notify_per_endpoint
             late = await feeder.log(partner_id=PARTNER)
             assert {row["state"] for row in late} == {"waiting"}
+            released.set()
     assert len({heard.event_id for heard in quick.heard}) == 40
 
 
@@ -211,6 +215,26 @@ async def test_partners_without_postbacks_leave_no_trace(dsn: str) -> None:
         cursor = await db.execute("SELECT count(*) FROM notify.stories")
         assert await cursor.fetchone() == (0,)
         await db.close()
+
+
+async def test_postbacks_that_begin_in_the_middle_tell_whole_stories_only(dsn: str) -> None:
+    async with receiving() as receiver:
+        view = catalog_with()
+        async with notifying(settings_of(dsn), view) as feeder, sending(feeder.sender):
+            await feeder.feed(credited("held", verdict=Verdict.HOLD), entry(0, txn="held"))
+            await feeder.feed(credited("paid"), entry(0, txn="paid"), release(1, txn="paid"))
+            view.apply(change(partner_with(template(receiver.url)), 2, T0 + 1, T0 + 1))
+            await feeder.feed(
+                credited("held", version=2, verdict=Verdict.REJECT), reversal(1, txn="held")
+            )
+            await feeder.feed(reversal(2, 400, "available", txn="paid"))
+            await feeder.feed(credited("paid", version=2))
+            await feeder.feed(credited("new", at=T0 + 1), entry(0, txn="new"))
+            rows = await feeder.until_ended()
+    assert [(row["conversion_key"], row["event"]) for row in rows] == [
+        (key_of("new").hex(), "accepted")
+    ]
+    assert len(receiver.heard) == 1
 
 
 async def test_a_zombie_owner_writes_nothing(dsn: str) -> None:

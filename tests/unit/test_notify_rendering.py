@@ -11,8 +11,18 @@ from afflux.kernel.catalog import Partner, Postback
 from afflux.kernel.ids import ulid_text
 from afflux.kernel.postback import POSTBACK_MACROS, PostbackEvent, PostbackMethod
 from services.notify.domain.masking import masked
-from services.notify.domain.rendering import Delivery, deliveries
-from tests.notify_samples import CLICK, EVERY, Teller, credited, entry, partner_with, share
+from services.notify.domain.rendering import Delivery
+from services.notify.process import requests
+from tests.notify_samples import (
+    CLICK,
+    EVERY,
+    Teller,
+    catalog_with,
+    credited,
+    entry,
+    partner_with,
+    share,
+)
 from tests.payouts_samples import PARTNER, T0, key_of
 
 ALL = "https://t.example/pb?" + "&".join(f"{n}={{{n}}}" for n in sorted(POSTBACK_MACROS))
@@ -22,7 +32,7 @@ def first(partner: Partner, **more: object) -> list[Delivery]:
     """What a partner gets for an accepted conversion."""
     teller = Teller().feed(credited(**more), entry(0))
     story, telling = teller.tellings[0]
-    return deliveries(story, telling, partner)
+    return requests(catalog_with(partner), story, [telling], T0)
 
 
 def test_every_macro_has_its_value() -> None:

@@ -9,7 +9,6 @@ from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
 from services.notify.domain.breaker import LONGEST_MS, TRIES, Breaker
 from services.notify.domain.schedule import (
-    EARLY,
     LONGEST_RETRY_AFTER_MS,
     Again,
     Answer,
@@ -30,20 +29,29 @@ def attempt(number: int = 1, name: str = "a", give_up_at: Millis = DAY) -> Attem
     return Attempt(derive("delivery", name), number, give_up_at)
 
 
+def until_parked(answer: Answer) -> list[Again | Parked | Delivered]:
+    """What follows each attempt, if the answer is always this one."""
+    verdicts: list[Again | Parked | Delivered] = []
+    now = NOW
+    while not verdicts or isinstance(verdicts[-1], Again):
+        verdicts.append(after(attempt(len(verdicts) + 1), answer, now, POLICY))
+        if isinstance(verdicts[-1], Again):
+            now = verdicts[-1].at
+    return verdicts
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_2xx_is_delivered(status: int) -> None:
     assert after(attempt(), Answer(status), NOW, POLICY) == Delivered()
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 425, 429])
-def test_later_is_tried_for_a_day_however_often(status: int) -> None:
-    assert isinstance(after(attempt(20), Answer(status), NOW, POLICY), Again)
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 422, 304])
-def test_a_request_that_is_called_wrong_is_tried_some_times_then_parked(status: int) -> None:
-    assert isinstance(after(attempt(EARLY - 1), Answer(status), NOW, POLICY), Again)
-    assert after(attempt(EARLY), Answer(status), NOW, POLICY) == Parked("answered_error")
+@pytest.mark.parametrize(
+    "status", [500, 502, 503, 504, 408, 425, 429, 400, 401, 403, 404, 405, 422, 304]
+)
+def test_any_other_status_is_tried_for_a_day_however_often(status: int) -> None:
+    assert isinstance(after(attempt(30), Answer(status), NOW, POLICY), Again)
+    late = Millis(DAY - 1)
+    assert after(attempt(30), Answer(status), late, POLICY) == Parked("given_up")
 
 
 def test_410_parks_at_once() -> None:
@@ -53,6 +61,14 @@ def test_410_parks_at_once() -> None:
 @pytest.mark.parametrize("reason", ["address_refused", "redirect_refused"])
 def test_what_is_out_of_bounds_parks_at_once(reason: str) -> None:
     assert after(attempt(), Answer(reason=reason), NOW, POLICY) == Parked(reason)
+
+
+def test_a_name_that_leads_inside_is_asked_again_a_few_times_within_the_day() -> None:
+    times = until_parked(Answer(reason="address_refused", may_pass=True))
+    assert times.pop() == Parked("address_refused")
+    assert 4 <= len(times) <= 7
+    assert isinstance(times[0], Again) and times[0].at >= 20 * 60_000
+    assert isinstance(times[-1], Again) and times[-1].at > DAY / 2
 
 
 @pytest.mark.parametrize("reason", ["no_answer", "connection_failed", "name_unresolved"])
@@ -79,18 +95,14 @@ def test_waits_double_up_to_an_hour_with_a_jitter_of_a_fifth() -> None:
         assert bare * 1.15 < max(waits) <= bare * 1.2
 
 
-def test_a_day_of_silence_is_some_thirty_attempts_then_parked() -> None:
-    now, number = NOW, 0
-    while True:
-        number += 1
-        verdict = after(attempt(number), Answer(503), now, POLICY)
-        if isinstance(verdict, Parked):
-            break
-        assert isinstance(verdict, Again) and verdict.at > now
-        now = verdict.at
-    assert verdict == Parked("given_up")
-    assert 25 <= number <= 40
-    assert now > DAY - 2 * 3_600_000
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_day_of_failures_is_some_thirty_attempts_then_parked(status: int) -> None:
+    verdicts = until_parked(Answer(status))
+    assert verdicts.pop() == Parked("given_up")
+    assert 24 <= len(verdicts) <= 39
+    times = [one.at for one in verdicts if isinstance(one, Again)]
+    assert times == sorted(times)
+    assert times[-1] > DAY - 2 * 3_600_000
 
 
 def test_every_code_has_its_sentence() -> None:

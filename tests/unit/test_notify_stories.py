@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from afflux.kernel.events import Verdict
+import msgspec
+import pytest
+
+from afflux.kernel.events import Channel, LedgerEntry, Verdict
 from tests.notify_samples import Teller, credited, entry, release, reversal, share
 from tests.payouts_samples import assessment
 
@@ -53,6 +56,23 @@ def test_reversed_when_nothing_is_left_and_reinstated_is_accepted_again() -> Non
     assert teller.feed(entry(2)).heard()[-1] == "accepted 800"
 
 
+def test_an_approved_one_that_comes_back_is_accepted_and_approved_again() -> None:
+    teller = Teller().feed(credited(), entry(0), release(1))
+    teller.feed(reversal(2, before="available")).feed(entry(3), release(4))
+    assert teller.heard() == [
+        *("accepted 800", "approved 800", "reversed 0"),
+        *("accepted 800", "approved 800"),
+    ]
+
+
+def test_one_that_comes_back_held_is_accepted_before_it_is_approved_again() -> None:
+    teller = Teller().feed(credited(), entry(0)).feed(reversal(1))
+    teller.feed(credited(version=2, verdict=Verdict.HOLD), entry(2))
+    assert teller.heard()[-2:] == ["reversed 0", "held 800"]
+    teller.feed(credited(version=3), release(3))
+    assert teller.heard()[-3:] == ["held 800", "accepted 800", "approved 800"]
+
+
 def test_a_reversal_after_the_payment_too() -> None:
     teller = Teller().feed(credited(), entry(0), release(1))
     assert teller.feed(reversal(2, before="available")).heard()[-1] == "reversed 0"
@@ -73,6 +93,26 @@ def test_a_reversal_never_comes_out_of_the_blue() -> None:
 
 def test_what_was_rejected_from_the_start_is_not_told() -> None:
     assert Teller().feed(credited(verdict=Verdict.REJECT)).heard() == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        [reversal(1)],
+        [reversal(1, 400, before="available")],
+        [release(1), reversal(2, 400, before="available")],
+        [entry(2, amount=300), reversal(3)],
+    ],
+)
+def test_a_story_without_its_beginning_is_not_told(rest: list[LedgerEntry]) -> None:
+    assert Teller().feed(credited(), *rest).heard() == []
+
+
+def test_what_was_imported_is_not_told() -> None:
+    event = credited()
+    decision = msgspec.structs.replace(event.decision, channel=Channel.IMPORT)
+    imported = msgspec.structs.replace(event, decision=decision)
+    assert Teller().feed(imported, entry(0), release(1)).heard() == []
 
 
 def test_what_comes_and_goes_between_two_looks_is_not_told() -> None:

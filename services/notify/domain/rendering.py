@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from afflux.kernel.ids import derive, ulid_text
 from afflux.kernel.macros import MacroError, Template
 from afflux.kernel.money import major
 from afflux.kernel.postback import PostbackMethod, postback_template
+from services.notify.domain.entitled import Slotted
 from services.notify.domain.stories import Facts, Story
 from services.notify.domain.telling import STATUS, Telling
 
@@ -38,28 +40,16 @@ class Delivery(Struct, frozen=True):
     key_id: str | None
 
 
-def deliveries(story: Story, telling: Telling, partner: Partner) -> list[Delivery]:
-    """Return a request for each of the partner's postbacks that asks for this event."""
-    wanted = [
-        (slot, postback)
-        for slot, postback in enumerate(partner.postbacks)
-        if _asks(postback, story, telling)
-    ]
+def deliveries(
+    story: Story, telling: Telling, partner: Partner, postbacks: Sequence[Slotted]
+) -> list[Delivery]:
+    """Return a request for each of these postbacks of the partner that asks for this event."""
+    wanted = [(slot, post) for slot, post in postbacks if telling.event in post.events]
     if not wanted:
         return []
     values = values_of(story, telling)
     made = (_delivery(story, telling, partner, slot, post, values) for slot, post in wanted)
     return [one for one in made if one is not None]
-
-
-def _asks(postback: Postback, story: Story, telling: Telling) -> bool:
-    facts = story.facts
-    return (
-        facts is not None
-        and telling.event in postback.events
-        and (not postback.goals or facts.goal in postback.goals)
-        and (not postback.offers or facts.offer_id in postback.offers)
-    )
 
 
 def values_of(story: Story, telling: Telling) -> dict[str, str]:

@@ -9,13 +9,14 @@ from afflux.kernel.types import Millis
 
 BODY_LIMIT = 2_048
 """Bytes of an answer that are read at all."""
-EARLY = 8
-"""Attempts after which an answer that says "your request is wrong" is believed: some 10 minutes."""
 LONGEST_RETRY_AFTER_MS = 6 * 3_600_000
-_AGAIN_LATER = frozenset({408, 425, 429})
 _GONE = 410
-_FORBIDDEN = frozenset({"address_refused", "redirect_refused"})
+_REFUSED = "address_refused"
+_FORBIDDEN = frozenset({_REFUSED, "redirect_refused"})
 JITTER = 0.2
+REFUSED_FACTOR, REFUSED_LONGEST = 360, 8
+"""A name that leads to where a postback may not go is asked again after so many first waits (half
+an hour), doubled each time, up to so many longest ones (8 hours): some six times in a day."""
 
 
 class Policy(Struct, frozen=True):
@@ -30,6 +31,7 @@ class Answer(Struct, frozen=True):
     """What an attempt came to: a status, or the reason code of why there is none.
 
     `retry_after_ms` is what the receiver asked for, `text` the beginning of what it said.
+    `may_pass`: it was refused for what a name led to, which can be another address tomorrow.
     """
 
     status: int | None = None
@@ -37,6 +39,7 @@ class Answer(Struct, frozen=True):
     detail: str = ""
     retry_after_ms: int | None = None
     text: str = ""
+    may_pass: bool = False
 
     @property
     def delivered(self) -> bool:
@@ -78,17 +81,29 @@ class Attempt(Struct, frozen=True):
 def after(
     attempt: Attempt, answer: Answer, now: Millis, policy: Policy
 ) -> Delivered | Again | Parked:
-    """Return what follows an answer at `now`."""
+    """Return what follows an answer at `now`.
+
+    Whatever can be another answer tomorrow is tried until the delivery is given up, a 4xx too: a
+    login that has expired or a route that is missing is repaired by somebody who wakes up first.
+    """
     if answer.delivered:
         return Delivered()
-    if answer.code in _FORBIDDEN or answer.status == _GONE:
+    if answer.status == _GONE or (answer.code in _FORBIDDEN and not answer.may_pass):
         return Parked(answer.code)
-    if _blames_us(answer) and attempt.number >= EARLY:
-        return Parked(answer.code)
-    wait = wait_ms(attempt.delivery_id, attempt.number, policy)
+    wait = wait_ms(attempt.delivery_id, attempt.number, _pace(policy, answer))
     asked = min(answer.retry_after_ms or 0, LONGEST_RETRY_AFTER_MS)
     at = Millis(now + max(wait, asked))
-    return Parked("given_up") if at > attempt.give_up_at else Again(at)
+    if at <= attempt.give_up_at:
+        return Again(at)
+    return Parked(answer.code if answer.may_pass else "given_up")
+
+
+def _pace(policy: Policy, answer: Answer) -> Policy:
+    """Return the waits that fit an answer."""
+    if not answer.may_pass:
+        return policy
+    first, longest = policy.first_ms * REFUSED_FACTOR, policy.longest_ms * REFUSED_LONGEST
+    return Policy(first, longest, policy.give_up_ms)
 
 
 def wait_ms(delivery_id: bytes, number: int, policy: Policy) -> int:
@@ -99,9 +114,3 @@ def wait_ms(delivery_id: bytes, number: int, policy: Policy) -> int:
     bare = min(policy.longest_ms, policy.first_ms << min(number - 1, 40))
     spread = int.from_bytes(derive("jitter", delivery_id, number)[:4], "big") / 2**32
     return round(bare * (1 - JITTER + 2 * JITTER * spread))
-
-
-def _blames_us(answer: Answer) -> bool:
-    """Whether the receiver says that this request will never do: 4xx that do not mean "later"."""
-    status = answer.status
-    return status is not None and 300 <= status < 500 and status not in _AGAIN_LATER

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from afflux.kernel.events import Assessment, LedgerEntry, Result, Share, Verdict
+from afflux.kernel.events import Assessment, Channel, LedgerEntry, Result, Share, Verdict
 from afflux.kernel.types import Millis
 
 ACCRUAL, RELEASE, HOLD, REVERSAL = "commission", "release", "hold", "commission_reversal"
@@ -32,7 +32,10 @@ class Click(Struct, frozen=True, array_like=True):
 
 
 class Facts(Struct, frozen=True, array_like=True):
-    """What the latest assessment says; `credited`: this partner still has a share."""
+    """What the latest assessment says; `credited`: this partner still has a share.
+
+    `reported_at` is when the report was recorded, None for imported history: that is not told.
+    """
 
     version: int
     body_hash: bytes
@@ -44,6 +47,7 @@ class Facts(Struct, frozen=True, array_like=True):
     amount_minor: int | None
     currency: str | None
     click: Click
+    reported_at: Millis | None = None
 
 
 class Purse(Struct, frozen=True, array_like=True):
@@ -58,6 +62,11 @@ class Purse(Struct, frozen=True, array_like=True):
     def total(self) -> int:
         """What stands."""
         return self.pending + self.available
+
+    @property
+    def whole(self) -> bool:
+        """Whether no more was taken than had come: else the beginning was not seen."""
+        return self.pending >= 0 and self.available >= 0
 
 
 class Payout(Struct, frozen=True, array_like=True):
@@ -77,7 +86,10 @@ class Told(Struct, frozen=True, array_like=True):
 
 
 class Story(Struct, frozen=True, array_like=True):
-    """All that is known of a partner's part of a conversion; `entries` are the ids counted in."""
+    """All that is known of a partner's part of a conversion; `entries` are the ids counted in.
+
+    `whole`: it was read from its beginning. One that was not is never told: its sums are wrong.
+    """
 
     conversion_key: bytes
     partner_id: int
@@ -85,6 +97,7 @@ class Story(Struct, frozen=True, array_like=True):
     purses: tuple[Purse, ...] = ()
     entries: tuple[bytes, ...] = ()
     told: Told = Told()
+    whole: bool = True
 
 
 def assessed(story: Story, event: Assessment) -> Story:
@@ -108,6 +121,7 @@ def assessed(story: Story, event: Assessment) -> Story:
         amount_minor=decision.value_minor,
         currency=decision.currency,
         click=_click(share, decision.country) if share else (known.click if known else Click()),
+        reported_at=None if decision.channel is Channel.IMPORT else decision.reported_at,
     )
     return msgspec.structs.replace(story, facts=facts)
 
@@ -118,9 +132,12 @@ def posted(story: Story, entry: LedgerEntry) -> Story:
         return story
     purses = {purse.currency: purse for purse in story.purses}
     purse = purses.get(entry.currency, Purse(entry.currency))
-    purses[entry.currency] = _moved(purse, entry)
+    purses[entry.currency] = moved = _moved(purse, entry)
     return msgspec.structs.replace(
-        story, purses=tuple(purses.values()), entries=(*story.entries, entry.event_id)
+        story,
+        purses=tuple(purses.values()),
+        entries=(*story.entries, entry.event_id),
+        whole=story.whole and moved.whole,
     )
 
 

@@ -1,12 +1,14 @@
 """What a partner has to be told: the way from what it was told last to what holds now.
 
 - credited, commission posted: `accepted`, or `held` while fraud control holds it
-- all of it can be paid: `approved`, and `accepted` before it if that was never told
+- all of it can be paid: `approved`, and `accepted` before it if that was not told yet, or not
+  since it was reversed: who asks for `accepted` and `reversed` alone is told what holds
 - another commission in the same state: `changed`
 - nothing is left: `reversed`; `accepted` before it if nothing was told, so that no reversal comes
   out of the blue
 
-What never earned a commission is not told: there is nothing to count. Pure, and decided from the
+What never earned a commission is not told: there is nothing to count. Nor is a story that was not
+seen from its beginning, nor imported history. Pure, and decided from the
 state alone: states that came and went between two looks may be left out, the last one never is.
 """
 
@@ -49,13 +51,14 @@ def tell(story: Story) -> tuple[Story, list[Telling]]:
     if not tellings:
         return story, []
     accepted = told.accepted or any(one.event is E.ACCEPTED for one in tellings)
+    accepted = accepted and state is not E.REVERSED
     after = Told(state.value, payout, accepted, told.count + len(tellings))
     return msgspec.structs.replace(story, told=after), tellings
 
 
 def state_of(story: Story) -> PostbackEvent | None:
     """Return what holds now; None while there is nothing to tell."""
-    if story.facts is None:
+    if story.facts is None or story.facts.reported_at is None or not story.whole:
         return None
     if not any(purse.total for purse in story.purses):
         return E.REVERSED if any(purse.posted for purse in story.purses) else None
