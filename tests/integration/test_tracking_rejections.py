@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from afflux.kernel.events import Adjustment, Authentication, Conversion
+from afflux.kernel.events import Adjustment, Authentication, Channel, Conversion, Status
 from afflux.kernel.keys import postback_token
 from tests.tracking_samples import SECRET
 from tests.tracking_shop import CATALOG, Shop, running_shop
@@ -83,6 +83,43 @@ def test_after_the_catalogue_was_mended_all_of_a_reason_go(shop: Shop, web: http
     said = shop.afflux("rejections", "resubmit", *first)
     assert said.count("accepted") == 3 and "3 sent, 0 refused" in said
     assert conversion(shop, "lead-2").goal == "lead"
+
+
+def test_T3_a_browsers_report_stays_one_and_keeps_the_click_of_its_cookie(
+    shop: Shop, web: httpx.Client
+) -> None:
+    agent = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"}
+    cid = httpx.URL(web.get("/c/shoes", headers=agent).headers["location"]).params["cid"]
+    order = {"goal": "vip", "txn_id": "planted", "amount": "900"}
+    answer = web.get("/pixel", params=order, headers={"cookie": f"afflux_cid={cid}"})
+    assert answer.headers["x-afflux-reason"] == "goal_unknown"
+    refused = newest(shop, "--reason", "goal_unknown")
+    assert (refused["path"], refused["advertiser"]) == ("/pixel", 7)
+    shop.apply(
+        CATALOG.replace(
+            "{name: sale,", "{name: lead, revenue: 5%}, {name: vip, revenue: 5%}, {name: sale,"
+        )
+    )
+    for outcome in ("accepted", "duplicate"):
+        done = shop.json("rejections", "resubmit", refused["id"])
+        assert done["resubmitted"][0]["answer"]["status"] == outcome
+    kept = conversion(shop, "planted")
+    assert (kept.channel, kept.authentication) == (Channel.PIXEL, Authentication.NONE)
+    assert (kept.status, kept.value_minor) == (Status.PENDING, 90_000)
+    assert kept.click_id and kept.occurred_at == refused["received_at"] < kept.recorded_at
+    forced = shop.json("rejections", "resubmit", refused["id"], "--set", "status=approved", code=1)
+    assert forced["resubmitted"][0]["answer"]["field"] == "status"
+
+
+def test_a_batch_sent_as_a_form_can_be_resubmitted(shop: Shop, web: httpx.Client) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    body = b'[{"txn_id": "curl", "goal": "sale", "amount": "1,5"}]'
+    assert web.post("/v1/conversions", content=body, headers=BEARER | kind).status_code == 207
+    refused = newest(shop, "--reason", "field_invalid")
+    assert "accepted" in shop.afflux(
+        "rejections", "resubmit", refused["id"], "--set", "amount=1.50"
+    )
+    assert conversion(shop, "curl").value_minor == 150
 
 
 def test_an_item_of_a_batch_and_an_adjustment_go_alone(shop: Shop, web: httpx.Client) -> None:
