@@ -13,7 +13,7 @@ from afflux.kernel.ids import ulid
 from afflux.kernel.token import ClickToken, sign
 from afflux.kernel.types import Id16, Millis
 from services.tracking.domain.authentication import Identity, Request
-from services.tracking.domain.bodies import unpack
+from services.tracking.domain.bodies import MAX_MEMBERS, unpack
 from services.tracking.domain.conversions import build_conversion
 from services.tracking.domain.json_text import parse_json
 from services.tracking.domain.pixel import Pixel, cookie_value, read_pixel, with_cookie
@@ -132,6 +132,7 @@ def test_a_gzip_body_is_what_it_unpacks_to() -> None:
     body = b'[{"goal": "sale"}]' * 20
     assert unpack(gzip.compress(body), "gzip", LIMIT) == body
     assert unpack(gzip.compress(body) + gzip.compress(body), "GZIP", LIMIT) == body * 2
+    assert unpack(gzip.compress(b"x") * MAX_MEMBERS, "gzip", LIMIT) == b"x" * MAX_MEMBERS
     assert unpack(body, None, LIMIT) == unpack(body, "identity", LIMIT) == body
 
 
@@ -146,6 +147,8 @@ def test_a_gzip_body_is_what_it_unpacks_to() -> None:
         (b"", "gzip", "body_invalid", 400),
         (b"[]", "gzip", "body_invalid", 400),
         (gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8, "gzip", "body_invalid", 400),
+        (gzip.compress(b"", mtime=0) * 52_427, "gzip", "body_invalid", 400),
+        (gzip.compress(b"0", mtime=0) * (MAX_MEMBERS + 1), "gzip", "body_invalid", 400),
         (zlib.compress(b"[]"), "gzip", "body_invalid", 400),
         (b"[]", "br", "encoding_unknown", 415),
         (b"[]", "gzip, gzip", "encoding_unknown", 415),
