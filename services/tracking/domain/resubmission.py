@@ -25,6 +25,7 @@ from services.tracking.domain.requests import FORM, JSON, JSON_PATHS, media_type
 from services.tracking.domain.signature import compute, message
 
 CREDENTIALS = frozenset(("advertiser", "token", "kid", "ts", "nonce", "sig", RECEIVED_AT))
+_BODY_REASONS = ("body_invalid", "body_too_large", "body_too_slow", "encoding_unknown")
 Changes = Mapping[str, str]
 
 
@@ -125,6 +126,11 @@ def _changed(fields: Mapping[str, object], changes: Changes) -> dict[str, object
 
 
 def _is_cut(rejection: Rejection) -> bool:
-    """A body or query of exactly the limit is taken for a cut one: it cannot be told."""
+    """A body or query of exactly the limit is taken for a cut one: it cannot be told.
+
+    Of a body that could not be read nothing may be left.
+    """
+    if rejection.method == "POST" and not rejection.body and rejection.reason in _BODY_REASONS:
+        return True
     most = MAX_STRANGER_BODY if rejection.advertiser_id is None else MAX_BODY
     return len(rejection.body) >= most or len(rejection.query) >= MAX_QUERY
