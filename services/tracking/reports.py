@@ -109,9 +109,17 @@ class Reports:
     async def refuse(
         self, request: Request, refusal: Refusal, identity: Identity | None = None
     ) -> Answer:
-        """Refuse a whole request, and keep that, unless its sender is nobody's and fails often."""
-        if identity is None and refusal.is_kept:
-            limited = self._gate.failure(request.address, request.received_at)
+        """Refuse a whole request and keep that, unless its sender sends too much.
+
+        Whose sender is proven counts as one report of it, else as a failure of its address.
+        """
+        if refusal.is_kept:
+            at = request.received_at
+            limited = (
+                self._gate.failure(request.address, at)
+                if identity is None
+                else self._gate.reports(identity.advertiser, 1, at)
+            )
             refusal = limited or refusal
         return _answer(await self._keeper.answer(refusal, request, identity))
 
