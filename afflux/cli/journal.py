@@ -95,7 +95,9 @@ def repair_journal(
             f"kept in {one.kept_in}"
         )
     if not mended:
-        typer.echo("nothing to repair", err=True)
+        typer.echo("nothing to repair in closed segments", err=True)
+    if journal.inspect(folder).damaged:
+        raise Refused("the newest segment is damaged: the edge mends it when it starts")
 
 
 def _folder(path: Path | None, home: Path | None, edge_id: str | None) -> Path:

@@ -123,6 +123,10 @@ REASONS: dict[str, Sentence] = {
         "A conversion from a browser needs a click id.",
         "Для конверсии из браузера нужен идентификатор клика.",
     ),
+    "body_cut": Sentence(
+        "The connection ended before the body did.",
+        "Соединение прервалось раньше, чем пришло тело запроса.",
+    ),
     "body_too_slow": Sentence("The body did not come in time.", "Тело запроса не пришло вовремя."),
     "batch_too_large": Sentence(
         "A batch has at most 1,000 items.", "В пакете не больше 1000 записей."

@@ -18,8 +18,11 @@ import fastavro
 from afflux.runtime.schemas import Schema
 
 MEMO_LIMIT = 65_536
-BYTES, LONG = "bytes", "long"
+BOOLEAN, BYTES, LONG, TEXT = "boolean", "bytes", "long", "string"
 OPTIONAL_TEXT, TEXTS = ["null", "string"], {"type": "array", "items": "string"}
+
+Run = Callable[[Sequence[object]], bytes]
+"""Encodes the values of a run of fields."""
 
 
 class Memo(dict[Any, bytes]):
@@ -53,7 +56,7 @@ class Layout:
             if field["type"] != kind:
                 raise ValueError(f"{self._name}: {field['name']} is {field['type']}, not {kind}")
 
-    def run(self, *names: str) -> Callable[[Sequence[object]], bytes]:
+    def run(self, *names: str) -> Run:
         """Take the next fields and return what encodes their values, in order.
 
         Errors: ValueError unless they are the next ones; what is returned raises whatever fastavro

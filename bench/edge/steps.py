@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import cast
 
 from afflux.kernel.catalog import Catalog
+from afflux.kernel.events import ClickOutcome
 from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
 from afflux.kernel.token import Signer
@@ -33,13 +34,19 @@ from bench.edge.servers import serving
 from bench.edge.stats import digits, per_request
 from bench.edge.traffic import request
 from services.tracking.click_path import ClickPath, Headers, Visit
+from services.tracking.click_records import Way, click_record
+from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.agents import is_preview_agent
 from services.tracking.domain.clicks import read_visitor
-from services.tracking.domain.entries import Kind, decode, encode
+from services.tracking.domain.entries import Kind
 from services.tracking.domain.extras import read_extras
+from services.tracking.domain.opt_out import OptOut
+from services.tracking.domain.route import Route
 from services.tracking.domain.routes import Routes, routes_now
 from services.tracking.journal import Journal
 from services.tracking.journal.store import Store
+from services.tracking.user_agents import UserAgents
+from services.tracking.visitors import Visitors
 
 SERVERS = ("empty_rsgi", "empty_reading", "edge")
 POOL = 2_000
@@ -82,6 +89,24 @@ def routes() -> Routes:
     return routes_now(catalog, _NOW)
 
 
+def recording(clicks: Sequence[Visit], found: Sequence[Route]) -> Callable[[int], bytes]:
+    """Return what makes the record of a click that was read and decided before."""
+    visitors = Visitors(SECRET.encode(), UserAgents(), OptOut.GPC, Proxies())
+    seen = [visitors.see(click) for click in clicks]
+    extras = [read_extras(click.query) for click in clicks]
+    click_id = ulid(_NOW, bytes(10))
+    ways = [
+        Way(route, route.target(who.key), ClickOutcome.REDIRECTED)
+        for route, who in zip(found, seen, strict=True)
+    ]
+
+    def record(at: int) -> bytes:
+        agent = seen[at].browser.block
+        return click_record(clicks[at], ways[at], seen[at], agent, extras[at], click_id, "EUR")
+
+    return record
+
+
 def parts() -> dict[str, float]:
     """Return the microseconds of each part of deciding a click, and of all of it."""
     path = ClickPath(SECRET.encode(), 1, secure_cookie=False)
@@ -91,8 +116,6 @@ def parts() -> dict[str, float]:
     agents = [click.headers.get("user-agent") or "" for click in clicks]
     signer = Signer(1, click_key(SECRET.encode(), 1))
     found = [path.routes.by_code[click.code] for click in clicks]
-    payloads = [path.answer(click).payload or b"" for click in clicks]
-    entries = [decode(payload) for payload in payloads]
     values = [read_extras(click.query).values for click in clicks]
     click_id, visitor = ulid(_NOW, bytes(10)), bytes(16)
     targets = [route.target(visitor) for route in found]
@@ -110,7 +133,7 @@ def parts() -> dict[str, float]:
             click_id, visitor, found[number].tail
         ),
         "landing: expand the macros": lambda number: targets[number].expand(text, values[number]),
-        "encode: the journal's record": lambda number: encode(entries[number]),
+        "encode: the journal's record": recording(clicks, found),
         "decide": lambda number: path.answer(clicks[number]),
     }
     return {name: max(0.0, microseconds(step) - empty) for name, step in steps.items()}

@@ -10,12 +10,12 @@ from afflux.kernel.events import ClickOutcome
 from afflux.kernel.ids import ulid
 from afflux.kernel.keys import click_key
 from afflux.kernel.token import Signer
-from services.tracking.click_records import Way, click_entry, view_entry
+from services.tracking.click_records import Way, click_record, view_record
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.agents import UNKNOWN, Classifier
 from services.tracking.domain.caps import ClickCounts, Mark
 from services.tracking.domain.clicks import visitor_cookie
-from services.tracking.domain.entries import Kind, encode
+from services.tracking.domain.entries import Kind
 from services.tracking.domain.extras import NO_EXTRAS, Extras, read_extras, read_pair
 from services.tracking.domain.geo import Locate
 from services.tracking.domain.opt_out import OptOut
@@ -126,7 +126,7 @@ class ClickPath:
         view_id = ulid(visit.received_at, self._visitors.random(10))
         kept = self._visitors.kept_agent(seen)
         extras = read_extras(visit.query) if visit.query else NO_EXTRAS
-        payload = encode(view_entry(visit, route, seen, kept, extras, view_id, reason))
+        payload = view_record(visit, route, seen, kept, extras, view_id, reason)
         cookie = self._cookie(seen)
         headers = _IMAGE if cookie is None else [*_IMAGE, cookie]
         outcome = "counted" if reason is None else "not_counted"
@@ -151,9 +151,9 @@ class ClickPath:
                 location = target.expand(token, extras.values)
             else:
                 way, location = self._lead(visit, way, target, seen, extras, token)
-        kept = self._visitors.kept_agent(seen) if seen.opted_out else (seen.user_agent, seen.hints)
+        kept = self._visitors.kept_agent(seen) if seen.opted_out else seen.browser.block
         currency = self.routes.currency
-        payload = encode(click_entry(visit, way, seen, kept, extras, click_id, currency))
+        payload = click_record(visit, way, seen, kept, extras, click_id, currency)
         cookie = self._cookie(seen) if seen.is_new else None
         return _answer(location, cookie, payload, way.outcome, mark)
 
@@ -181,7 +181,7 @@ class ClickPath:
         rules = route.rules
         if rules is not None:
             agent = self._visitors.agent(seen) if rules.needs_agent else UNKNOWN
-            facts = Facts(visit.received_at, seen.country, seen.language, agent)
+            facts = Facts(visit.received_at, seen.country, seen.browser.language, agent)
             reason = rules.refusal(facts)
             if reason is not None:
                 return reason

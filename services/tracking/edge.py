@@ -10,6 +10,7 @@ from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.clock import now_ms
 from afflux.runtime.log import get_logger
+from services.tracking.bodies import read_body
 from services.tracking.click_path import Answer, ClickPath, Visit
 from services.tracking.domain.addresses import Proxies
 from services.tracking.domain.authentication import Request
@@ -23,9 +24,6 @@ from services.tracking.server import Arrival, Scope, Wire
 
 log = get_logger(__name__)
 _CLICK = int(Kind.CLICK)
-MAX_DISCARDED = 8 << 20
-"""A body over its limit is read to its end, and thrown away, up to this size: who is answered while
-still sending may find the connection reset and never see the answer."""
 _QUERY_TOO_LONG = text_response(414, f"the query has more than {MAX_QUERY} bytes")
 _NOT_FOUND = text_response(404, "There is nothing here.")
 _FAILED = text_response(500, "This should not have happened; it was logged.")
@@ -134,15 +132,14 @@ class Edge:
         if body is None and len(scope.query_string) > MAX_QUERY:
             body = Refusal("query_too_long", f"at most {MAX_QUERY} bytes")
         if body is None:
-            body = await _read_body(scope, wire, endpoint.body_limit, self._read_s)
+            body = await read_body(scope, wire, endpoint.body_limit, self._read_s)
         request = _request(scope, b"" if isinstance(body, Refusal) else body, address)
         if isinstance(body, Refusal):
             return await endpoint.refuse(request, body)
         return await endpoint.handle(request)
 
     def _address(self, scope: Scope) -> str:
-        forwarded = scope.headers.get(self._proxies.header) if self._proxies.header else None
-        return self._proxies.client(scope.client, forwarded)
+        return self._proxies.address(scope.client, scope.headers)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the reports that are being answered."""
@@ -173,28 +170,3 @@ def _answer_click(wire: Wire, answer: Answer) -> None:
         wire.response_bytes(answer.status, answer.headers, answer.body)
     else:
         wire.response_empty(answer.status, answer.headers)
-
-
-async def _read_body(scope: Scope, wire: Wire, limit: int, read_s: float) -> bytes | Refusal:
-    """Return the body, or why it is not read to its end."""
-    if scope.method in ("GET", "HEAD"):
-        return b""
-    too_large = Refusal("body_too_large", f"at most {limit} bytes are allowed")
-    declared = scope.headers.get("content-length") or "0"
-    if not (declared.isascii() and declared.isdigit()) or int(declared) > MAX_DISCARDED:
-        return too_large
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(read_s):
-            async for chunk in wire:
-                size += len(chunk)
-                if size > MAX_DISCARDED:
-                    break
-                if size <= limit:
-                    chunks.append(chunk)
-                else:
-                    chunks.clear()
-    except TimeoutError:
-        return Refusal("body_too_slow", f"the body did not come within {read_s:g} s")
-    return b"".join(chunks) if size <= limit else too_large

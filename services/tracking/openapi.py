@@ -25,6 +25,7 @@ from services.tracking.report_schemas import (
 FILE = SCHEMAS / "openapi" / "edge.json"
 BAD_REQUEST = (
     "body_invalid",
+    "body_cut",
     "click_id_forged",
     "click_id_malformed",
     "click_id_unknown_key",

@@ -29,7 +29,8 @@ from services.tracking.journal.segment import JournalOutdated
 from services.tracking.packing import Packed, Packer
 
 log = get_logger(__name__)
-_READ_BYTES = 1 << 20
+_READ_BYTES = 3 << 19
+"""Of four partitions each gets one batch then, near to the largest there may be."""
 _IDLE_S = 0.02
 _RETRY_S = 0.5
 _DAMAGED_S = 2.0
@@ -201,14 +202,14 @@ class Shipper:
     def _parcels(self, line: Line, packed: Packed) -> dict[TopicPartition, list[Parcel]]:
         """Sort what is not in Kafka yet by partition."""
         parcels: dict[TopicPartition, list[Parcel]] = {}
-        for topic, records in packed.items():
+        for topic, (positions, records) in packed.items():
             skipped = 0
             parts = [part for part in line.partitions if part.topic == topic]
             boxes: dict[int, tuple[int, list[Parcel]]] = {
                 part.partition: (self._landed.get(part, -1), []) for part in parts
             }
-            numbers = line.choose(topic, [parcel.key for _, parcel in records])
-            for number, (position, parcel) in zip(numbers, records, strict=True):
+            numbers = line.choose(topic, [parcel.key for parcel in records])
+            for number, position, parcel in zip(numbers, positions, records, strict=True):
                 landed, box = boxes[number]
                 if position > landed:
                     box.append(parcel)

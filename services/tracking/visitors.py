@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from services.tracking.domain.agents import (
     is_prefetch,
     is_preview_agent,
 )
+from services.tracking.domain.blocks import NO_PAGE, block
 from services.tracking.domain.clicks import AGENT_LIMIT, read_visitor
 from services.tracking.domain.geo import Locate, nowhere
 from services.tracking.domain.opt_out import OptOut, signal
@@ -26,19 +27,23 @@ from services.tracking.domain.privacy import DAY_MS, ip_day_key, ip_parts, split
 
 _POOL = 4_080
 _ADDRESSES = 65_536
-_language = lru_cache(maxsize=4_096)(
-    lambda text: text.partition(",")[0].partition(";")[0].strip()[:35]
-)
-_referrer = lru_cache(maxsize=8_192)(split_referrer)
+_page = lru_cache(maxsize=8_192)(lambda referrer: block(split_referrer(referrer)))
+_LONGEST = 300
+"""More of a header is not looked at, nor remembered by a cache."""
 Header = Callable[[str], str | None]
-Place = tuple[str, bytes, str | None, int | None]
+Place = tuple[str, bytes, str | None, bytes]
+"""Network, hash of the address, country, and block of country and network's number."""
 
 
 class Headers(Protocol):
     """Request headers, names in lower case."""
 
     def get(self, key: str, default: str | None = None) -> str | None:
-        """Return a header's value, or the default."""
+        """Return the value of a header's first line, or the default."""
+        ...
+
+    def get_all(self, key: str) -> Sequence[str]:
+        """Return the values of all lines of a header."""
         ...
 
 
@@ -53,11 +58,21 @@ class Visit(Struct, frozen=True, gc=False):
     received_at: Millis
 
 
+class Browser(Struct, frozen=True, gc=False):
+    """What headers say that a visitor sends each time; `block` is what the journal holds of it."""
+
+    user_agent: str
+    hints: str | None
+    language: str | None
+    is_preview: bool
+    block: bytes
+
+
 class Seen(Struct, frozen=True, gc=False):
     """A visitor as this request shows it.
 
     `opted_out` names the signal of one that wants not to be followed: it is nobody we know, its key
-    is fresh, and there is no hash of its address.
+    is fresh, and there is no hash of its address. `where` and `page` are blocks of the journal.
     """
 
     key: bytes
@@ -67,12 +82,9 @@ class Seen(Struct, frozen=True, gc=False):
     ip_prefix: str
     ip_hash: bytes
     country: str | None
-    asn: int | None
-    user_agent: str
-    hints: str | None
-    language: str | None
-    referrer_host: str | None
-    referrer_path: str | None
+    where: bytes
+    browser: Browser
+    page: bytes
     fetch_metadata: str | None
 
 
@@ -108,31 +120,28 @@ class Visitors:
         known = None if cookie is None else read_visitor(cookie)
         if known is not None and known in self.erased:
             known = None
-        prefix, hashed, country, asn = self._place(visit)
+        prefix, hashed, country, where = self._place(visit)
         user_agent = (header("user-agent") or "")[:AGENT_LIMIT]
         mobile = header("sec-ch-ua-mobile")
         hints = None
         if mobile is not None:
-            hints = hints_text(mobile, header("sec-ch-ua-platform"), header("sec-ch-ua"))
-        language, referrer = header("accept-language"), header("referer")
-        host, path = (None, None) if referrer is None else _referrer(referrer[:1_000])
+            hints = _hints(mobile, header)
+        languages, referrer = header("accept-language"), header("referer")
+        browser = _browser(user_agent, hints, languages and languages[:_LONGEST])
         site = header("sec-fetch-site")
         return Seen(
             known or self.random(16),
             known is None,
             opted_out,
             visit.is_head
-            or is_preview_agent(user_agent)
+            or browser.is_preview
             or is_prefetch(header("sec-purpose") or header("purpose")),
             prefix,
             b"" if opted_out else hashed,
             country,
-            asn,
-            user_agent,
-            hints,
-            _language(language) if language else None,
-            host,
-            path,
+            where,
+            browser,
+            NO_PAGE if referrer is None else _page(referrer[:1_000]),
             None if site is opted_out is None else _fetch_metadata(site, header, opted_out),
         )
 
@@ -142,13 +151,13 @@ class Visitors:
 
     def agent(self, seen: Seen) -> Agent:
         """Return device, system and browser; cached: finding out takes up to 1 ms."""
-        return self._classifier.classify(seen.user_agent, seen.hints)
+        return self._classifier.classify(seen.browser.user_agent, seen.browser.hints)
 
-    def kept_agent(self, seen: Seen) -> tuple[str, str | None]:
-        """Return user agent and hints to keep: after an opt-out the kind of device only."""
+    def kept_agent(self, seen: Seen) -> bytes:
+        """Return the block of the agent to keep: after an opt-out the kind of device only."""
         if seen.opted_out is None:
-            return seen.user_agent, seen.hints
-        return "", class_only(self.agent(seen).device)
+            return seen.browser.block
+        return block(("", class_only(self.agent(seen).device), seen.browser.language))
 
     def random(self, size: int) -> bytes:
         """Return random bytes, out of a pool."""
@@ -164,16 +173,21 @@ class Visitors:
             self._day, self._day_key = day, ip_day_key(self._secret, visit.received_at)
             self._places = {}
         places = self._places
-        header = self._proxies.header
-        if header:
-            address = self._proxies.client(visit.client, visit.headers.get(header))
+        if self._proxies.header:
+            address = self._proxies.address(visit.client, visit.headers)
         else:
             address = visit.client.rpartition(":")[0]
         place = places.get(address)
         if place is None:
-            place = (*ip_parts(address, self._day_key), *self._locate(address.strip("[]")))
+            country, asn = self._locate(address.strip("[]"))
+            place = (*ip_parts(address, self._day_key), country, block((country, asn)))
             places[address] = place
         return place
+
+
+def _hints(mobile: str, header: Header) -> str:
+    platform, brands = header("sec-ch-ua-platform") or "", header("sec-ch-ua") or ""
+    return hints_text(mobile[:_LONGEST], platform[:_LONGEST], brands[:_LONGEST])
 
 
 def _fetch_metadata(site: str | None, header: Header, opted_out: str | None) -> str:
@@ -182,9 +196,19 @@ def _fetch_metadata(site: str | None, header: Header, opted_out: str | None) -> 
     mark = "" if opted_out is None else f";{opted_out}"
     if site is None:
         return mark
-    return _fetched(site, header("sec-fetch-mode") or "", header("sec-fetch-dest") or "") + mark
+    mode, dest = header("sec-fetch-mode") or "", header("sec-fetch-dest") or ""
+    return _fetched(site[:20], mode[:20], dest[:20]) + mark
+
+
+@lru_cache(maxsize=8_192)
+def _browser(user_agent: str, hints: str | None, languages: str | None) -> Browser:
+    language = None
+    if languages:
+        language = languages.partition(",")[0].partition(";")[0].strip()[:35]
+    kept = block((user_agent, hints, language))
+    return Browser(user_agent, hints, language, is_preview_agent(user_agent), kept)
 
 
 @lru_cache(maxsize=1_024)
 def _fetched(site: str, mode: str, dest: str) -> str:
-    return f"{site[:20]},{mode[:20]},{dest[:20]}"
+    return f"{site},{mode},{dest}"

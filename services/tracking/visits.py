@@ -2,139 +2,156 @@
 
 The bytes are those of `Codec.encode(to_event(...))`, which a property test proves; the layout is
 checked against the schema when the shipper starts, so that a field that is added there has to be
-added here.
+added here. A block of the journal is read and encoded when it comes up first; from then on its
+bytes are the key of what it was encoded to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
 
 from afflux.kernel.events import Click, Impression
 from afflux.runtime.avro_pieces import (
+    BOOLEAN,
     BYTES,
     LONG,
+    MEMO_LIMIT,
     OPTIONAL_TEXT,
     SIZES,
+    TEXT,
     TEXTS,
     Layout,
     Memo,
+    Run,
     counting,
+    long,
     optional_text,
     texts,
 )
 from afflux.runtime.codec import Codec
+from services.tracking.domain import blocks
 from services.tracking.domain.agents import Agent
-from services.tracking.domain.entries import ClickEntry, ImpressionEntry
+from services.tracking.domain.blocks import CLICK_TAG, VIEW_TAG, Row
 
 Classify = Callable[[str, str | None], Agent]
 """From a user agent and client hints to what they say."""
-_IDS = ("visitor_is_new", "link_id", "partner_id", "offer_id", "advertiser_id", "creative_id")
+Encode = Callable[[Row, int], bytes]
+"""From a stored visit and its place in the journal to its framed value."""
+_IDS = ("link_id", "partner_id", "offer_id", "advertiser_id", "creative_id")
 _CLICK_IDS = (*_IDS, "landing_id")
-_WHERE = ("country", "asn")
-_AGENT = ("user_agent", "device", "os", "browser")
-_PAGE = ("language", "referrer_host", "referrer_path")
-_VIEW_END = ("fetch_metadata", "reason")
 _CLICK_END = ("cost_minor", "cost_currency", "fetch_metadata", "outcome", "reason")
+_VIEW_END = ("fetch_metadata", "reason")
+_PAGE_LIMIT = 16_384
+"""A page can take a kilobyte."""
+_SAID_LIMIT = 8_192
+"""Of what partners say: much of it never comes again."""
+_TIMES_LIMIT = 1_024
+"""Of milliseconds: many visits come in within one."""
+_ID_SIZE = SIZES[16]
+_SOME = [b"\x02" + size for size in SIZES]
+"""Sizes of texts that are not null."""
+_FLAGS = (b"\x00", b"\x01")
 
 
-class _Encoder:
-    """Encodes entries of one kind."""
+def _kept(read: Callable[[bytes], tuple[object, ...]], write: Run, limit: int = MEMO_LIMIT) -> Memo:
+    """Return the encodings of blocks; raises msgspec.MsgspecError for a foreign one."""
+    return Memo(lambda block: write(read(block)), limit)
 
-    def __init__(
-        self,
-        layout: Layout,
-        head: bytes,
-        edge_id: str,
-        tenant_id: int,
-        classify: Classify,
-        names: tuple[str, tuple[str, ...], tuple[str, ...]],
-    ) -> None:
-        self._head = head
-        id_name, ids, end = names
-        layout.hot(BYTES, "event_id")
-        layout.hot(LONG, "occurred_at", "recorded_at")
-        self._tenant = layout.run("tenant_id")((tenant_id,))
-        self._at, self._times = -1, b""  # many come in within one millisecond
-        layout.hot(BYTES, id_name, "visitor_key")
-        self._ids = Memo(layout.run(*ids))
-        prefix = layout.run("ip_prefix")
-        self._prefixes = Memo(lambda value: prefix((value,)))
-        layout.hot(BYTES, "ip_hash")
-        self._where = Memo(layout.run(*_WHERE))
-        agent = layout.run(*_AGENT)
 
-        def said(key: tuple[str, str | None]) -> bytes:
-            found = classify(*key)
-            return agent((key[0], found.device, found.os, found.browser))
+def _said(block: bytes) -> bytes:
+    source, sub = blocks.read_said(block)
+    return optional_text(source) + texts(sub)
 
-        self._agents = Memo(said)
-        self._pages = Memo(layout.run(*_PAGE))
-        layout.hot(OPTIONAL_TEXT, "source")
-        layout.hot(TEXTS, "sub")
-        layout.hot(OPTIONAL_TEXT, "ref_id")
-        ending = layout.run(*end, "edge_id")
-        self._ends = Memo(lambda values: ending((*values, edge_id)))
-        layout.hot(LONG, "journal_position")
-        layout.done()
-        self._id_of = attrgetter(id_name)
-        self._ids_of = attrgetter(*ids)
-        self._where_of = attrgetter(*_WHERE)
-        self._agent_of = attrgetter("user_agent", "hints")
-        self._page_of = attrgetter(*_PAGE)
-        self._end_of = attrgetter(*end)
 
-    def encode(self, entry: ClickEntry | ImpressionEntry, position: int) -> bytes:
-        """Return the framed value of an entry at its place in the journal."""
-        own_id, visitor, sizes = self._id_of(entry), entry.visitor_key, SIZES
-        size, hashed, at = sizes[len(own_id)], entry.ip_hash, entry.received_at
-        if at != self._at:
-            self._at, came_in = at, counting(at)
-            self._times = came_in + came_in + self._tenant
-        sub = entry.sub
-        return b"".join(
+def _encoder(
+    layout: Layout, head: bytes, edge_id: str, tenant_id: int, classify: Classify, is_click: bool
+) -> Encode:
+    """Return the encoder of one kind of visit. It takes the fields in the order of the schema."""
+    layout.hot(BYTES, "event_id")
+    layout.hot(LONG, "occurred_at", "recorded_at")
+    tenant = layout.run("tenant_id")((tenant_id,))
+    layout.hot(BYTES, "click_id" if is_click else "impression_id", "visitor_key")
+    layout.hot(BOOLEAN, "visitor_is_new")
+    ids = layout.run(*(_CLICK_IDS if is_click else _IDS))
+    links = _kept(lambda block: blocks.read_link(block)[: 6 if is_click else 5], ids)
+    layout.hot(TEXT, "ip_prefix")
+    layout.hot(BYTES, "ip_hash")
+    wheres = _kept(blocks.read_where, layout.run("country", "asn"))
+    agent = layout.run("user_agent", "device", "os", "browser", "language")
+
+    def said_by(block: bytes) -> bytes:
+        user_agent, hints, language = blocks.read_agent(block)
+        found = classify(user_agent, hints)
+        return agent((user_agent, found.device, found.os, found.browser, language))
+
+    agents = Memo(said_by)
+    pages = _kept(blocks.read_page, layout.run("referrer_host", "referrer_path"), _PAGE_LIMIT)
+    layout.hot(OPTIONAL_TEXT, "source")
+    layout.hot(TEXTS, "sub")
+    said = Memo(_said, _SAID_LIMIT)
+    layout.hot(OPTIONAL_TEXT, "ref_id")
+    ending = layout.run(*(_CLICK_END if is_click else _VIEW_END), "edge_id")
+    read_end = blocks.read_click_end if is_click else blocks.read_view_end
+    ends = Memo(lambda block: ending((*read_end(block), edge_id)))
+    layout.hot(LONG, "journal_position")
+    layout.done()
+    times = Memo(lambda at: counting(at) * 2 + tenant + _ID_SIZE, _TIMES_LIMIT)
+    return _joined(head + _ID_SIZE, (times, links, wheres, agents, pages, said, ends))
+
+
+def _joined(head: bytes, memos: tuple[Memo, Memo, Memo, Memo, Memo, Memo, Memo]) -> Encode:
+    """Return what joins the pieces of a visit; `head` and times end with the size of an id."""
+    times, links, wheres, agents, pages, said, ends = memos
+    sizes, some, id_size, flags, join = SIZES, _SOME, _ID_SIZE, _FLAGS, b"".join
+
+    def encode(row: Row, position: int) -> bytes:
+        _, own, visitor, is_new, link, at, prefix, hashed, where, agent, page, says, ref, end = row
+        if len(own) != 16 or len(visitor) != 16:
+            raise ValueError(f"the visit at {position} has an id that is not of 16 bytes")
+        size = len(network := prefix.encode())
+        given, given_size = b"", b"\x00"  # null
+        if ref is not None:
+            given = ref.encode()
+            given_size = some[len(given)] if len(given) < 4_096 else b"\x02" + long(len(given))
+        return join(
             (
-                self._head,
-                size,
-                own_id,
-                self._times,
-                size,
-                own_id,
-                sizes[len(visitor)],
+                head,
+                own,
+                times[at],
+                own,
+                id_size,
                 visitor,
-                self._ids[self._ids_of(entry)],
-                self._prefixes[entry.ip_prefix],
+                flags[is_new],
+                links[link],
+                sizes[size] if size < 4_096 else long(size),
+                network,
                 sizes[len(hashed)],
                 hashed,
-                self._where[self._where_of(entry)],
-                self._agents[self._agent_of(entry)],
-                self._pages[self._page_of(entry)],
-                optional_text(entry.source),
-                texts(sub) if sub else b"\x00",
-                optional_text(entry.ref_id),
-                self._ends[self._end_of(entry)],
+                wheres[where],
+                agents[agent],
+                pages[page],
+                said[says],
+                given_size,
+                given,
+                ends[end],
                 counting(position),
             )
         )
 
-
-Encode = Callable[[ClickEntry | ImpressionEntry, int], bytes]
+    return encode
 
 
 def visit_encoders(
     codec: Codec, edge_id: str, tenant_id: int, classify: Classify
-) -> dict[type, Encode]:
-    """Return, by type of entry, what makes its framed value.
+) -> dict[int, Encode]:
+    """Return, by tag of a stored visit, what makes its framed value.
 
-    Errors: ValueError if the newest schemas are not those that this file knows.
+    Errors: ValueError if the newest schemas are not those that this file knows. What is returned
+    raises msgspec.MsgspecError for a visit with a block that is none, ValueError for a short id.
     """
-    kinds = (
-        (ClickEntry, Click, ("click_id", _CLICK_IDS, _CLICK_END)),
-        (ImpressionEntry, Impression, ("impression_id", _IDS, _VIEW_END)),
-    )
     return {
-        entry: _Encoder(
-            Layout(codec.newest(event)), codec.frame(event), edge_id, tenant_id, classify, names
-        ).encode
-        for entry, event, names in kinds
+        tag: _encoder(
+            Layout(codec.newest(event)), codec.frame(event), edge_id, tenant_id, classify, is_click
+        )
+        for tag, event, is_click in ((CLICK_TAG, Click, True), (VIEW_TAG, Impression, False))
     }

@@ -12,7 +12,7 @@ import pytest
 
 from afflux.runtime.supervise.stack import Stack
 from tests.support.engines import temporary_home
-from tests.tracking_stack import ENV, publish_catalog
+from tests.tracking_stack import ENV, TOKEN, publish_catalog
 
 READ_S = 1.0
 
@@ -26,6 +26,10 @@ def edge() -> Iterator[tuple[str, int]]:
             parts = urlsplit(stack.settings.edge_url)
             assert parts.hostname is not None and parts.port is not None
             yield parts.hostname, parts.port
+
+
+def closing_connection(edge: tuple[str, int]) -> closing[socket.socket]:
+    return closing(socket.create_connection(edge, timeout=20))
 
 
 def say(edge: tuple[str, int], *parts: bytes, pause_s: float = 0) -> bytes:
@@ -102,3 +106,33 @@ def test_bytes_that_are_no_good_request_never_meet_a_5xx(edge: tuple[str, int], 
 def test_a_link_takes_get_and_head_only(edge: tuple[str, int], method: str) -> None:
     answer = say(edge, get("/c/shoes").replace(b"GET", method.encode(), 1))
     assert status(answer) == 405
+
+
+TXN = iter(range(10_000))
+
+
+def form(txn: str, amount: str) -> bytes:
+    return f"token={TOKEN}&goal=sale&txn_id={txn}&amount={amount}".encode()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("ending", [socket.SHUT_WR, socket.SHUT_RDWR])
+def test_T1_part_of_a_report_is_never_taken_for_all_of_it(
+    edge: tuple[str, int], chunked: bool, ending: int
+) -> None:
+    txn = f"cut-{next(TXN)}"
+    whole = form(txn, "1500.00")
+    framing = b"transfer-encoding: chunked" if chunked else b"content-length: %d" % len(whole)
+    head = b"POST /postback HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + framing + b"\r\n\r\n"
+    part, rest = whole[:-5], whole[-5:]
+    with closing_connection(edge) as connection:
+        connection.sendall(head + (b"%x\r\n%b\r\n" % (len(part), part) if chunked else part))
+        time.sleep(0.2)
+        connection.shutdown(ending)
+        answer = connection.recv(65_536) if ending == socket.SHUT_WR else b""
+    assert answer == b"" or status(answer) == 400
+    body = whole
+    if chunked:
+        body = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(part), part, len(rest), rest)
+    kept = say(edge, head, body)
+    assert status(kept) == 200  # 409 if the part had been kept

@@ -10,12 +10,24 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afflux.kernel.events import Click, ClickOutcome
+from afflux.kernel.events import Click, ClickOutcome, Impression
 from afflux.runtime.avro_pieces import BYTES, Layout, Memo, counting, long
 from afflux.runtime.codec import Codec
 from afflux.runtime.partitioning import choose
+from afflux.runtime.settings import Settings
 from services.tracking.domain.agents import Agent
-from services.tracking.domain.entries import ClickEntry, ImpressionEntry, to_event
+from services.tracking.domain.blocks import block as encode_block
+from services.tracking.domain.blocks import read_row
+from services.tracking.domain.entries import (
+    ClickEntry,
+    ImpressionEntry,
+    Kind,
+    decode,
+    encode,
+    to_event,
+)
+from services.tracking.journal import JournalDamaged, StoredRecord
+from services.tracking.packing import Packer
 from services.tracking.visits import visit_encoders
 
 CODEC = Codec.load()
@@ -27,6 +39,14 @@ def classify(user_agent: str, hints: str | None) -> Agent:
     return Agent(user_agent[:3], hints or "none", user_agent[-2:])
 
 
+class Classes:
+    """The same, as the packer asks for it."""
+
+    def classify(self, user_agent: str, hints: str | None = None) -> Agent:
+        return classify(user_agent, hints)
+
+
+KINDS = {0: Kind.CLICK, 4: Kind.IMPRESSION}
 ENCODERS = visit_encoders(CODEC, EDGE, TENANT, classify)
 ids16 = st.binary(min_size=16, max_size=16)
 longs = st.integers(0, 2**63 - 1)
@@ -65,7 +85,63 @@ def test_T2_a_visit_is_encoded_byte_for_byte_as_the_codec_does(
     for visit in visits:
         agent = classify(visit.user_agent, visit.hints)
         expected = CODEC.encode(to_event(visit, position, EDGE, TENANT, agent))
-        assert ENCODERS[type(visit)](visit, position) == expected
+        row = read_row(encode(visit))
+        assert ENCODERS[row[0]](row, position) == expected
+
+
+@given(entries(ClickEntry) | entries(ImpressionEntry))
+def test_T2_a_visit_comes_out_of_the_journal_as_it_went_in(
+    visit: ClickEntry | ImpressionEntry,
+) -> None:
+    assert decode(encode(visit)) == visit
+
+
+BLOCKS = {"link": 4, "where": 8, "agent": 9, "page": 10, "said": 11, "end": 13}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@given(
+    visit=entries(ClickEntry) | entries(ImpressionEntry),
+    foreign=st.sampled_from([b"", b"\xc1", encode_block("x"), encode_block((1, 2, 3)), b"\x90"]),
+)
+def test_T2_a_foreign_block_is_an_error_and_never_an_event(
+    name: str, visit: ClickEntry | ImpressionEntry, foreign: bytes
+) -> None:
+    row = list(read_row(encode(visit)))
+    row[BLOCKS[name]] = foreign
+    damaged = encode_block(row)
+    with pytest.raises(msgspec.MsgspecError):
+        ENCODERS[row[0]](read_row(damaged), 1)  # type: ignore[index]
+    with pytest.raises(msgspec.MsgspecError):
+        decode(damaged)
+    packer = Packer(Settings(), CODEC, Classes())
+    with pytest.raises(JournalDamaged, match="position 7"):
+        packer.pack([StoredRecord(7, KINDS[row[0]], damaged)])
+
+
+@given(st.lists(entries(ClickEntry) | entries(ImpressionEntry), max_size=5))
+def test_T2_visits_are_packed_in_order_under_their_visitors(
+    visits: list[ClickEntry | ImpressionEntry],
+) -> None:
+    records = [
+        StoredRecord(at, KINDS[read_row(encode(visit))[0]], encode(visit))
+        for at, visit in enumerate(visits)
+    ]
+    packed = Packer(Settings(), CODEC, Classes()).pack(records)
+    for kind, topic in ((ClickEntry, Click.topic), (ImpressionEntry, Impression.topic)):
+        mine = [(at, visit) for at, visit in enumerate(visits) if type(visit) is kind]
+        positions, parcels = packed[topic]
+        assert positions == [at for at, _ in mine]
+        assert [(p.key, p.timestamp) for p in parcels] == [
+            (visit.visitor_key, visit.received_at) for _, visit in mine
+        ]
+
+
+@given(entries(ClickEntry) | entries(ImpressionEntry))
+def test_T2_a_visit_of_the_other_kind_is_an_error(visit: ClickEntry | ImpressionEntry) -> None:
+    row = read_row(encode(visit))
+    with pytest.raises(msgspec.MsgspecError):
+        ENCODERS[4 - row[0]](row, 1)
 
 
 @given(st.lists(ids16, max_size=30), st.integers(1, 64))

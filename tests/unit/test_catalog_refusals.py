@@ -155,3 +155,14 @@ def test_merge_keys_share_fields() -> None:
     declaration = read_declaration(parse_document(text, problems), problems, ZONES)
     assert not list(problems)
     assert [getattr(each.entity, "currency", "") for each in declaration.entities] == ["USD"] * 2
+
+
+def test_a_link_declared_twice_is_named() -> None:
+    link = "  - {id: 1, code: abc, partner: 1, offer: 1}\n"
+    found = problems_of(BASE.replace(link, link + link.replace("abc", "def")))
+    assert [problem.message for problem in found if "declared twice" in problem.message]
+
+
+def test_what_refers_to_a_wrong_entity_of_the_file_is_not_wrong_itself() -> None:
+    found = problems_of(BASE.replace("{name: sale, revenue: 10%", "{name: sale, revenue: lots"))
+    assert len(found) == 1 and "lots" in found[0].message

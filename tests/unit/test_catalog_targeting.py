@@ -20,6 +20,7 @@ from afflux.kernel.catalog import (
 from afflux.kernel.catalog.check import check
 from afflux.kernel.catalog.declared import read_declaration
 from afflux.kernel.catalog.fields import show_entity
+from afflux.kernel.catalog.targeting_fields import country
 from afflux.kernel.document import Problem, Problems
 from afflux.kernel.types import Millis
 from afflux.runtime.yaml_document import parse_document
@@ -170,3 +171,9 @@ def test_a_mistake_is_told_with_its_place(old: str, new: str, path: str, part: s
     assert old in BASE
     _, problems = read(BASE.replace(old, new, 1))
     assert any(one.path == path and part in one.message for one in problems), problems
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("UK", "'GB'"), ("de", "'DE'"), ("ZZ", "ISO 3166-1")])
+def test_a_country_that_is_none_is_refused(wrong: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=meant):
+        country(wrong)

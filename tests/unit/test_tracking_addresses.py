@@ -53,3 +53,29 @@ def test_without_proxies_the_header_is_not_even_read() -> None:
 def test_a_wrong_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_networks(text)
+
+
+class Lines:
+    """A header in several lines."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = lines
+
+    def get_all(self, key: str) -> tuple[str, ...]:
+        return self._lines if key == "x-forwarded-for" else ()
+
+
+@pytest.mark.parametrize(
+    ("peer", "lines", "client"),
+    [
+        ("10.0.0.1:1", ("6.6.6.6", "198.51.100.7"), "198.51.100.7"),
+        ("10.0.0.1:1", ("6.6.6.6", "198.51.100.7, 10.0.0.2"), "198.51.100.7"),
+        ("10.0.0.1:1", ("198.51.100.7",), "198.51.100.7"),
+        ("10.0.0.1:1", (), "10.0.0.1"),
+        ("203.0.113.9:1", ("6.6.6.6", "198.51.100.7"), "203.0.113.9"),
+    ],
+)
+def test_a_line_that_a_proxy_adds_counts_before_what_the_client_sent(
+    peer: str, lines: tuple[str, ...], client: str
+) -> None:
+    assert OURS.address(peer, Lines(*lines)) == client

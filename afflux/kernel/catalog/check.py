@@ -45,7 +45,7 @@ def check(declaration: Declaration, catalog: Catalog, now: Millis, problems: Pro
     for declared in declaration.entities:
         for message in _own_problems(declared):
             problems.add(declared.line, declared.path, message)
-        _check_references(declared, after, problems)
+        _check_references(declared, after, declaration.broken, problems)
         if isinstance(declared.entity, CommissionRule):
             _check_rule(declared, declared.entity, after, groups, problems)
     _check_codes(declaration, after, problems)
@@ -149,9 +149,11 @@ def _offer_problems(offer: Offer) -> Iterator[str]:
             yield f"the goal {goal.name} says both hold and hold_days"
 
 
-def _check_references(declared: Declared, after: Entities, problems: Problems) -> None:
+def _check_references(
+    declared: Declared, after: Entities, broken: frozenset[tuple[str, str]], problems: Problems
+) -> None:
     for ref in references(declared.entity):
-        if (ref.kind, ref.entity_id) not in after:
+        if (ref.kind, ref.entity_id) not in after and (ref.kind, ref.entity_id) not in broken:
             known = [entity_id for kind, entity_id in after if kind == ref.kind]
             message = unknown(ref.entity_id, known, BY_KIND[ref.kind].what)
             problems.add(*declared.place(ref.field), message)
@@ -186,9 +188,8 @@ def _check_codes(declaration: Declaration, after: Entities, problems: Problems) 
             owners.setdefault(entity.code, []).append(entity.entity_id)
     for declared in declaration.entities:
         if isinstance(declared.entity, Link):
-            others = [
-                own for own in owners[declared.entity.code] if own != declared.entity.entity_id
-            ]
+            same = owners.get(declared.entity.code, [])  # none: a second link of the id has it
+            others = [own for own in same if own != declared.entity.entity_id]
             if others:
                 message = f"the code {declared.entity.code!r} is also link {others[0]}'s"
                 problems.add(*declared.place("code"), message)

@@ -59,11 +59,13 @@ class Removal(Struct, frozen=True):
 
 
 class Declaration(Struct, frozen=True):
-    """All that one file says; what it does not name stays as it is."""
+    """All that one file says; what it does not name stays as it is. `broken` are kind and id of
+    entities that the file has, but that could not be read."""
 
     entities: tuple[Declared, ...] = ()
     removals: tuple[Removal, ...] = ()
     reason: str | None = None
+    broken: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_declaration(
@@ -79,16 +81,20 @@ def read_declaration(
     valid_from, valid_to = _at(head, "valid_from"), _at(head, "valid_to")
     entities: list[Declared] = []
     removals: list[Removal] = []
+    broken: set[tuple[str, str]] = set()
     for entry in document.entries:
         shape = _BY_SECTION.get(entry.name)
         if shape is not None:
-            entities += _section(entry, shape, problems, valid_from, valid_to)
+            entities += _section(entry, shape, problems, valid_from, valid_to, broken)
         elif entry.name == "delete":
             removals += _removals(entry.value, problems, valid_from)
     _check_zones(entities, time_zones, problems)
     reason = head.get("reason")
     return Declaration(
-        tuple(entities), tuple(removals), reason if isinstance(reason, str) else None
+        tuple(entities),
+        tuple(removals),
+        reason if isinstance(reason, str) else None,
+        frozenset(broken),
     )
 
 
@@ -117,6 +123,7 @@ def _section(
     problems: Problems,
     valid_from: Millis | None,
     valid_to: Millis | None,
+    broken: set[tuple[str, str]],
 ) -> list[Declared]:
     if isinstance(entry.value, Text) and entry.value.null:
         return []
@@ -132,7 +139,14 @@ def _section(
         declared = _declared(node, path, shape, problems)
         if declared is not None:
             found.append(_with_defaults(declared, valid_from, valid_to))
+        elif isinstance(node, Table):
+            broken |= {(shape.kind.kind, entity_id) for entity_id in _named_ids(node)}
     return found
+
+
+def _named_ids(node: Table) -> list[str]:
+    named = [entry.value for entry in node.entries if entry.name == "id"]
+    return [value.value for value in named if isinstance(value, Text)]
 
 
 def _declared(node: Node, path: str, shape: Shape, problems: Problems) -> Declared | None:

@@ -20,13 +20,13 @@ from afflux.kernel.catalog.targeting import (
     System,
     Targeting,
 )
+from afflux.kernel.countries import COUNTRIES, MEANT
 from afflux.kernel.document import Field, listing, record, scalar
 
 if TYPE_CHECKING:
     from afflux.kernel.catalog.entities import Offer
 
 Show = Callable[[Struct, Mapping[str, Field]], object]
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 MAX_CAP = 10**12
@@ -34,9 +34,11 @@ _PAIRS = ("countries", "devices", "systems", "languages", "partners")
 
 
 def country(text: str) -> str:
-    """Read a country code: two capital letters."""
-    if _COUNTRY.fullmatch(text) is None:
-        raise ValueError(f"{text[:40]!r} is not a country code such as DE")
+    """Read a country code of ISO 3166-1: two capital letters."""
+    if text not in COUNTRIES:
+        meant = MEANT.get(text.upper(), text.upper())
+        hint = f"; did you mean {meant!r}?" if meant in COUNTRIES else ""
+        raise ValueError(f"{text[:40]!r} is no country code of ISO 3166-1, such as DE{hint}")
     return text
 
 

@@ -4,6 +4,10 @@ A deleted row leaves one in `raw_erased`: its place, hash and amount (law K1) an
 aggregates say of it anyway (law K3). Conversions and what was decided about them are the evidence
 for money: their rows stay and lose visitor, clicks and customer. Every list may be run again: what
 is gone is not found, and `raw_erased` is read with FINAL.
+
+ClickHouse keeps the text of a mutation (`mutation_*.txt`, system.mutations), so none names a
+visitor or a click: rows are deleted by their place, which stands in `raw_erased` already. So no row
+goes without its numbers either, whatever another process stores in between.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ DELETED = (CLICKS, IMPRESSIONS, FLAGS)
 BY_VISITOR = (*DELETED, CONVERSIONS)
 
 _INVALID = "click_id IN (SELECT click_id FROM flagged_clicks WHERE action = 'invalid')"
+_NO_ID = "nullIf(materialize(toFixedString('', 16)), toFixedString('', 16))"
+"""A bare NULL sets the null mask of the column and leaves the value under it in the parts."""
+
 _NO_CLICKS = "arrayMap(id -> CAST(NULL, 'Nullable(FixedString(16))'), {})"
 
 _NO_IDS = "replaceRegexpAll(reasons, '[0-9a-f]{32}', 'erased')"
@@ -79,6 +86,10 @@ def found_sql(topic: str, visitors: Iterable[bytes]) -> str:
 def delete_sql(topic: str, visitors: Iterable[bytes]) -> list[str]:
     """Return the statements that delete a topic's rows of these visitors, numbers first."""
     name, whose = TABLES[topic].name, f"visitor_key IN {ids(visitors)}"
+    counted = (
+        "(kafka_partition, kafka_offset) IN "
+        f"(SELECT kafka_partition, kafka_offset FROM {ERASED} WHERE topic = '{topic}')"
+    )
     left = _LEFT[topic]
     shown = ", ".join(getattr(left, field) for field in left.__struct_fields__[1:])
     statements = [
@@ -87,9 +98,9 @@ def delete_sql(topic: str, visitors: Iterable[bytes]) -> list[str]:
         "SETTINGS max_partitions_per_insert_block = 0"
     ]
     if topic == FLAGS:
-        flagged = f"SELECT assumeNotNull(click_id) FROM {name} WHERE {whose}"
+        flagged = f"SELECT assumeNotNull(click_id) FROM {name} WHERE {counted}"
         statements.append(_mutation("flagged_clicks", f"DELETE WHERE click_id IN ({flagged})"))
-    return [*statements, _mutation(name, f"DELETE WHERE {whose}")]
+    return [*statements, _mutation(name, f"DELETE WHERE {counted}")]
 
 
 def conversions_sql(visitors: Iterable[bytes]) -> str:
@@ -115,18 +126,19 @@ def blank_sql(keys: Iterable[bytes]) -> list[str]:
         _mutation(
             "raw_attribution_decisions",
             f"UPDATE touches = '[]', share_click_id = {_NO_CLICKS.format('share_click_id')}, "
-            f"shares = '[]', customer_key = NULL WHERE {whose}",
+            f"shares = '[]', customer_key = {_NO_ID} WHERE {whose}",
         ),
         _mutation(
             "raw_fraud_assessments",
             f"UPDATE decided_touches = '[]', decided_share_click_id = {decided}, "
-            "decided_shares = '[]', decided_customer_key = NULL, "
+            f"decided_shares = '[]', decided_customer_key = {_NO_ID}, "
             f"reasons = {_NO_IDS} WHERE {whose}",
         ),
         _mutation("assessments_current", f"UPDATE share_click_id = {none} WHERE {whose}"),
         _mutation(
             "raw_tracking_conversions",
-            f"UPDATE visitor_key = NULL, click_id = NULL, customer_key = NULL WHERE {whose}",
+            f"UPDATE visitor_key = {_NO_ID}, click_id = {_NO_ID}, customer_key = {_NO_ID} "
+            f"WHERE {whose}",
         ),
     ]
 

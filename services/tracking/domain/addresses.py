@@ -11,10 +11,21 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import Protocol
 
 Network = IPv4Network | IPv6Network
 FORWARDED = "x-forwarded-for"
 _REMEMBERED = 4_096
+
+
+class HeaderLines(Protocol):
+    """Request headers, of which one may stand in several lines."""
+
+    def get_all(self, key: str) -> Sequence[str]:
+        """Return the values of all lines of a header, in their order; the key in lower case."""
+        ...
+
+
 _OWN_BITS = 64
 
 
@@ -30,6 +41,13 @@ class Proxies:
         self.header = header.lower() if trusted else ""
         self._trusted = trusted
         self._known: dict[str, bool] = {}
+
+    def address(self, peer: str, headers: HeaderLines) -> str:
+        """Return the client's address. Some proxies add a line of their own to what the client
+        sent: all lines are one list, in their order."""
+        if not self._trusted:
+            return host_of(peer)
+        return self.client(peer, ",".join(headers.get_all(self.header)))
 
     def client(self, peer: str, forwarded: str | None) -> str:
         """Return the client's address: the peer's, or, behind our proxies, the last address in

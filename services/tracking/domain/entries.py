@@ -1,7 +1,7 @@
-"""What the journal holds: one tagged union, compact for clicks, and its way to events.
+"""What the journal holds: one tagged union, compact for visits, and its way to events.
 
-A click entry has positional fields, so that writing one costs about a microsecond; what can be
-derived later (device, browser) is left to the shipper.
+A visit is stored in blocks (see `blocks`); what can be derived later (device, browser) is left to
+the shipper.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from msgspec import Struct
 from afflux.kernel.events import (
     Adjustment,
     Click,
-    ClickOutcome,
     Conversion,
     Event,
     Impression,
@@ -22,6 +21,17 @@ from afflux.kernel.events import (
 )
 from afflux.kernel.types import Id16, Millis
 from services.tracking.domain.agents import Agent
+from services.tracking.domain.blocks import StoredClick, StoredView
+from services.tracking.domain.kept_visits import (
+    ClickEntry,
+    ImpressionEntry,
+    click_bytes,
+    stored_click,
+    stored_view,
+    view_bytes,
+)
+
+__all__ = ["ClickEntry", "ImpressionEntry"]
 
 
 class Kind(IntEnum):
@@ -41,69 +51,6 @@ TOPICS = {
     Kind.REJECTION: Rejection.topic,
     Kind.IMPRESSION: Impression.topic,
 }
-
-
-class ClickEntry(Struct, frozen=True, array_like=True, tag=0, gc=False):
-    """A click as the edge saw it.
-
-    `hints` are the client hints that the shipper reads the device from, beside the user agent.
-    """
-
-    click_id: bytes
-    visitor_key: bytes
-    visitor_is_new: bool
-    link_id: int
-    partner_id: int
-    offer_id: int
-    advertiser_id: int
-    creative_id: int | None
-    landing_id: int | None
-    received_at: int
-    ip_prefix: str
-    ip_hash: bytes
-    country: str | None
-    asn: int | None
-    user_agent: str
-    hints: str | None
-    language: str | None
-    referrer_host: str | None
-    referrer_path: str | None
-    source: str | None
-    sub: list[str]
-    ref_id: str | None
-    cost_minor: int | None
-    cost_currency: str | None
-    fetch_metadata: str | None
-    outcome: ClickOutcome
-    reason: str | None
-
-
-class ImpressionEntry(Struct, frozen=True, array_like=True, tag=4):
-    """A view as the edge saw it."""
-
-    impression_id: bytes
-    visitor_key: bytes
-    visitor_is_new: bool
-    link_id: int
-    partner_id: int
-    offer_id: int
-    advertiser_id: int
-    creative_id: int | None
-    received_at: int
-    ip_prefix: str
-    ip_hash: bytes
-    country: str | None
-    asn: int | None
-    user_agent: str
-    hints: str | None
-    language: str | None
-    referrer_host: str | None
-    referrer_path: str | None
-    source: str | None
-    sub: list[str]
-    ref_id: str | None
-    fetch_metadata: str | None
-    reason: str | None
 
 
 class ConversionEntry(Struct, frozen=True, array_like=True, tag=1):
@@ -126,14 +73,33 @@ class RejectionEntry(Struct, frozen=True, array_like=True, tag=3):
 
 Entry = ClickEntry | ConversionEntry | AdjustmentEntry | RejectionEntry | ImpressionEntry
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Entry)
-encode = _encoder.encode
+_decoder = msgspec.msgpack.Decoder(
+    StoredClick | StoredView | ConversionEntry | AdjustmentEntry | RejectionEntry
+)
+
+
+def encode(entry: Entry) -> bytes:
+    """Return the journal record of an entry. The edge writes visits out of blocks it has kept."""
+    match entry:
+        case ClickEntry():
+            return click_bytes(entry)
+        case ImpressionEntry():
+            return view_bytes(entry)
+        case _:
+            return _encoder.encode(entry)
 
 
 def decode(payload: bytes) -> Entry:
     """Return the entry in a journal record; raises msgspec.MsgspecError if it is none."""
-    entry: Entry = _decoder.decode(payload)
-    return entry
+    stored = _decoder.decode(payload)
+    match stored:
+        case StoredClick():
+            return stored_click(stored)
+        case StoredView():
+            return stored_view(stored)
+        case _:
+            entry: Entry = stored
+            return entry
 
 
 def wrap(event: Conversion | Adjustment | Rejection) -> tuple[Kind, bytes]:

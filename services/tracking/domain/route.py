@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from afflux.kernel.macros import AT_THE_CLICK, Template
+from services.tracking.domain.blocks import block
 from services.tracking.domain.caps import Caps
 from services.tracking.domain.deep_links import DeepLinks
 from services.tracking.domain.targeting import Rules
@@ -18,12 +19,14 @@ NOTHING: frozenset[str] = frozenset()
 class Target(Struct, frozen=True):
     """A URL to lead to: a landing (`upto` is the running sum of weights), or a fallback (without
     landing). `expand` takes the click id and the values of macros; `needs` are those of the
-    `AT_THE_CLICK` macros that stand in the URL."""
+    `AT_THE_CLICK` macros that stand in the URL. `block` is the link's block in the journal for a
+    landing, made once; a URL that many links fall back to has none."""
 
     landing_id: int | None
     upto: int
     expand: Expander
     needs: frozenset[str] = NOTHING
+    block: bytes | None = None
 
 
 class Route(Struct, frozen=True):
@@ -31,7 +34,8 @@ class Route(Struct, frozen=True):
 
     `rules`, `caps` and `deep` are None where the offer has none, so that it costs a click nothing.
     `is_plain`: it takes every visit, without rules or caps. `fallbacks` are tried in order when the
-    visit is refused: a route is another offer, a target a URL.
+    visit is refused: a route is another offer, a target a URL. `block` is the link's block in the
+    journal where no landing is shown.
     """
 
     link_id: int
@@ -42,6 +46,7 @@ class Route(Struct, frozen=True):
     total: int
     reason: str | None
     tail: bytes
+    block: bytes
     creative_id: int | None = None
     rules: Rules | None = None
     caps: Caps | None = None
@@ -59,6 +64,11 @@ class Route(Struct, frozen=True):
             "link_id": str(self.link_id),
         }
 
+    def link_block(self, landing_id: int | None, creative_id: int) -> bytes:
+        """Return the link's block in the journal for a click that names its creative."""
+        ids = (self.link_id, self.partner_id, self.offer_id, self.advertiser_id)
+        return block((*ids, creative_id, landing_id))
+
     def target(self, visitor_key: bytes) -> Target:
         """Return the landing of a visitor, by weight: the same visitor gets the same one."""
         if len(self.targets) == 1:
@@ -68,6 +78,9 @@ class Route(Struct, frozen=True):
         return next(target for target in self.targets if point < target.upto)
 
 
-def make_target(landing_id: int | None, upto: int, template: Template) -> Target:
-    """Return the target of a template whose fixed macros were put in."""
-    return Target(landing_id, upto, template.expander(), AT_THE_CLICK.intersection(template.names))
+def make_target(
+    landing_id: int | None, upto: int, template: Template, link: bytes | None = None
+) -> Target:
+    """Return the target of a template whose fixed macros were put in; `link` is its block."""
+    needs = AT_THE_CLICK.intersection(template.names)
+    return Target(landing_id, upto, template.expander(), needs, link)

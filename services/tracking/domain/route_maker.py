@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from afflux.kernel.catalog import Advertiser, Link, Network, Offer, OfferGroup, Partner, State
 from afflux.kernel.macros import MacroError, Template, compile_template, macro_params
 from afflux.kernel.token import token_tail
+from services.tracking.domain.blocks import block
 from services.tracking.domain.caps import compile_caps
 from services.tracking.domain.deep_links import DeepLinks, Hosts, compile_deep_links, compile_hosts
 from services.tracking.domain.route import Route, Target, make_target
@@ -60,7 +61,8 @@ class RouteMaker:
 
     def _route(self, link: Link, offer: Offer, fallbacks: tuple[Target | Route, ...]) -> Route:
         ids = _ids(link, offer)
-        targets = tuple(_targets(self._landings[offer.id], ids))
+        own = (link.id, link.partner_id, offer.id, offer.advertiser_id, link.creative_id)
+        targets = tuple(_targets(self._landings[offer.id], ids, own))
         reason = self._reason(link, offer)
         if reason is None and not targets:
             reason = "offer_paused"  # nothing to show is as good as paused
@@ -75,6 +77,7 @@ class RouteMaker:
             targets[-1].upto if targets else 0,
             reason,
             token_tail(offer.id, offer.advertiser_id, link.partner_id, link.id),
+            block((*own, None)),
             link.creative_id,
             rules,
             caps,
@@ -158,13 +161,16 @@ def _ids(link: Link, offer: Offer) -> dict[str, str]:
 
 
 def _targets(
-    landings: Sequence[tuple[int, int, Template]], ids: Mapping[str, str]
+    landings: Sequence[tuple[int, int, Template]],
+    ids: Mapping[str, str],
+    own: tuple[int, int, int, int, int | None],
 ) -> Iterator[Target]:
     """Put in what is the same for every click on the link, so that a click does less."""
     upto = 0
     for landing_id, weight, template in landings:
         upto += weight
-        yield make_target(landing_id, upto, template.bind({**ids, "landing_id": str(landing_id)}))
+        bound = template.bind({**ids, "landing_id": str(landing_id)})
+        yield make_target(landing_id, upto, bound, block((*own, landing_id)))
 
 
 def _template(url: str) -> Template | None:

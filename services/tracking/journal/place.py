@@ -19,6 +19,8 @@ from services.tracking.journal.segment import (
 )
 
 Place = tuple[Path, int]
+_GLANCE = 4_096
+"""Bytes in which nearly every record ends."""
 
 
 def place_after(folder: Path, position: int) -> Place | None:
@@ -52,7 +54,9 @@ def first_record_at(folder: Path, place: Place | None) -> int | None:
         try:
             with path.open("rb") as file:
                 file.seek(start)
-                data = file.read(FRAME.size + MAX_PAYLOAD)
+                data = file.read(_GLANCE)
+                if next(frames(data), None) is None:
+                    data += file.read(FRAME.size + MAX_PAYLOAD - _GLANCE)
         except FileNotFoundError:
             continue
         for kind, payload, _ in frames(data):

@@ -12,6 +12,7 @@ A record of kind HOLE is made by a repair alone: it stands for as many lost posi
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,9 +111,10 @@ def segment_path(folder: Path, sequence: int) -> Path:
 def segments(folder: Path) -> list[Path]:
     """Return the segment files, oldest first."""
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
+        found = os.listdir(folder)  # noqa: PTH208 - asked for often, and paths take their time
     except FileNotFoundError:
         return []
+    return [folder / name for name in sorted(found) if name.endswith(_SUFFIX)]
 
 
 def frames(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int]]:
