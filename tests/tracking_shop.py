@@ -23,7 +23,7 @@ APPS = {"catalog": catalog.app, "keys": keys.app, "rejections": rejections.app}
 QUICK = {**ENV, "AFFLUX_SCREEN_WAIT_MS": "500", "AFFLUX_DEAD_LETTER_SHARE": "1"}
 CATALOG = """\
 advertisers:
-  - {id: 7, name: Shop}
+  - {id: 7, allow_pixel: true, name: Shop}
   - {id: 9, name: Bound, report_networks: [203.0.113.0/24]}
 partners:
   - {id: 1, name: One}

@@ -95,6 +95,10 @@ REASONS: dict[str, Sentence] = {
     "click_id_foreign": Sentence(
         "The click belongs to another advertiser.", "Клик принадлежит другому рекламодателю."
     ),
+    "conversion_foreign": Sentence(
+        "The conversion belongs to another advertiser.",
+        "Конверсия принадлежит другому рекламодателю.",
+    ),
     "visitor_erased": Sentence(
         "The visitor of this click was erased.", "Посетитель этого клика удалён."
     ),

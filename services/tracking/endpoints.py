@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from services.tracking.domain.authentication import Request
 from services.tracking.domain.pixel import GIF
@@ -17,12 +17,11 @@ from services.tracking.reports import MAX_BATCH_BODY, MAX_POSTBACK, POSTBACK, PR
 RETRY_AFTER_S = "5"
 TEXT = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
 JSON = [("content-type", "application/json"), ("cache-control", "no-store")]
-_PIXEL = [
-    ("content-type", "image/gif"),
-    ("cache-control", "no-store"),
+_ANY_PAGE = [
     ("access-control-allow-origin", "*"),
     ("access-control-expose-headers", "x-afflux-reason"),
 ]
+_PIXEL = [("content-type", "image/gif"), ("cache-control", "no-store"), *_ANY_PAGE]
 _HOUR = ("cache-control", "public, max-age=3600")
 SNIPPET = Path(__file__).with_name("afflux.js")
 
@@ -38,7 +37,6 @@ class Response(Struct, frozen=True):
 
 Handler = Callable[[Request], Awaitable[Response]]
 Refuser = Callable[[Request, Refusal], Awaitable[Response]]
-Show = Callable[[int, Mapping[str, object]], Response]
 
 
 class Endpoint(Struct, frozen=True):
@@ -59,18 +57,17 @@ def endpoints(reports: Reports) -> Endpoints:
     def answering(
         answer: Callable[[Request], Awaitable[tuple[int, dict[str, object]]]],
         limit: int,
-        show: Show = json_response,
     ) -> Endpoint:
         async def handle(request: Request) -> Response:
-            return show(*await answer(request))
+            return json_response(*await answer(request))
 
         async def refuse(request: Request, refusal: Refusal) -> Response:
-            return show(*await reports.refuse(request, refusal))
+            return json_response(*await reports.refuse(request, refusal))
 
         return Endpoint(handle, limit, refuse)
 
     postback = answering(reports.postback, MAX_POSTBACK)
-    pixel = answering(reports.pixel, MAX_POSTBACK, pixel_response)
+    pixel = _pixel(reports)
     return {
         ("GET", POSTBACK): postback,
         ("POST", POSTBACK): postback,
@@ -83,6 +80,24 @@ def endpoints(reports: Reports) -> Endpoints:
         ("GET", "/afflux.js"): _fixed("text/javascript; charset=utf-8", SNIPPET.read_bytes()),
         ("GET", "/openapi.json"): _fixed("application/json", json.dumps(document()).encode()),
     }
+
+
+def _pixel(reports: Reports) -> Endpoint:
+    """Answers with a picture, or with JSON if that is asked for."""
+
+    def show(request: Request, status: int, answer: Mapping[str, object]) -> Response:
+        if "application/json" not in (request.header("accept") or ""):
+            return pixel_response(status, answer)
+        told = json_response(status, answer)
+        return structs.replace(told, headers=[*told.headers, *_ANY_PAGE])
+
+    async def handle(request: Request) -> Response:
+        return show(request, *await reports.pixel(request))
+
+    async def refuse(request: Request, refusal: Refusal) -> Response:
+        return show(request, *await reports.refuse(request, refusal))
+
+    return Endpoint(handle, MAX_POSTBACK, refuse)
 
 
 def _fixed(content_type: str, body: bytes) -> Endpoint:

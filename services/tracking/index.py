@@ -19,10 +19,11 @@ Report = Conversion | Adjustment
 
 
 class Known(Struct, frozen=True):
-    """What stands under a key."""
+    """What stands under a key; `goal` of a conversion, None if it was kept before goals were."""
 
     body_hash: bytes
     advertiser_id: int
+    goal: str | None = None
 
 
 def index_key(report: Report) -> bytes:
@@ -35,8 +36,9 @@ def index_key(report: Report) -> bytes:
 
 
 def mark_of(report: Report) -> Mark:
-    """Return what is written when a report is durable."""
-    return index_key(report), report.body_hash + report.advertiser_id.to_bytes(8, "big")
+    """Return what is written when a report is durable: body hash, advertiser, conversion's goal."""
+    goal = report.goal.encode() if isinstance(report, Conversion) else b""
+    return index_key(report), report.body_hash + report.advertiser_id.to_bytes(8, "big") + goal
 
 
 class ReportIndex:
@@ -91,4 +93,6 @@ class ReportIndex:
 
 
 def _known(value: bytes | None) -> Known | None:
-    return None if value is None else Known(value[:16], int.from_bytes(value[16:], "big"))
+    if value is None:
+        return None
+    return Known(value[:16], int.from_bytes(value[16:24], "big"), value[24:].decode() or None)

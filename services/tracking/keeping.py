@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from afflux.kernel.events import Adjustment
 from afflux.kernel.types import Id16
+from services.tracking.domain.adjustments import check_conversion
 from services.tracking.domain.authentication import Identity, Request
 from services.tracking.domain.entries import Kind, wrap
 from services.tracking.domain.refusal import Refusal
@@ -90,11 +91,11 @@ class Keeper:
                 del self._flying[key]
 
     def _own(self, report: Adjustment) -> Adjustment | Refusal:
-        """Refuse to touch another advertiser's conversion."""
+        """Refuse to touch another advertiser's conversion, or another goal than it has."""
         known = self._index.conversion(Id16(report.conversion_key))
-        if known is None or known.advertiser_id == report.advertiser_id:
+        if known is None:
             return report
-        return Refusal("field_invalid", "the conversion is not this advertiser's", "conversion_key")
+        return check_conversion(report, known.advertiser_id, known.goal) or report
 
     async def _note(
         self,

@@ -129,16 +129,20 @@ def _batch(name: str, item: str, example: dict[str, object]) -> Schema:
 def _pixel() -> Schema:
     names = [name for name in CONVERSION if name not in ("status", "items")]
     picture = {"image/gif": {"schema": {"type": "string", "format": "binary"}}}
+    kept, refused = (
+        {**picture, "application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        for name in ("Kept", "Refused")
+    )
     reason = {"X-Afflux-Reason": {"schema": {"type": "string", "enum": REASONS}}}
     refusals = {
-        str(status): {"description": "Refused.", "headers": reason, "content": picture}
+        str(status): {"description": "Refused.", "headers": reason, "content": refused}
         for status in sorted({400, *STATUS.values()})
     }
     return {
         "operationId": "pixel",
         "security": [],
         "parameters": [{"name": name, "in": "query", "schema": CONVERSION[name]} for name in names],
-        "responses": {"200": {"description": "Kept.", "content": picture}, **refusals},
+        "responses": {"200": {"description": "Kept.", "content": kept}, **refusals},
     }
 
 

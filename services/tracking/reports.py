@@ -11,6 +11,7 @@ import msgspec
 from afflux.kernel.events import Adjustment, Channel, Conversion
 from services.tracking.domain.adjustments import build_adjustment
 from services.tracking.domain.authentication import (
+    NETWORK_KID,
     Authenticator,
     Identity,
     Request,
@@ -19,7 +20,7 @@ from services.tracking.domain.authentication import (
 from services.tracking.domain.bodies import unpack
 from services.tracking.domain.conversions import ReportContext, build_conversion
 from services.tracking.domain.limits import Gate
-from services.tracking.domain.pixel import read_pixel
+from services.tracking.domain.pixel import read_pixel, with_cookie
 from services.tracking.domain.presets import Presets, translate
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params, postback_params
@@ -82,10 +83,14 @@ class Reports:
         params = postback_params(unpacked)
         if isinstance(params, Refusal):
             return await self.refuse(unpacked, params)
-        advertisers = self._site.routes().advertisers
-        found = read_pixel(params, request.header("cookie"), self._site.click_keys, advertisers)
+        network = self._network(params, request)
+        if isinstance(network, Refusal):
+            return await self.refuse(unpacked, network)
+        unpacked = with_cookie(unpacked, params)
+        advertisers, keys = self._site.routes().advertisers, self._site.click_keys
+        found = read_pixel(params, request.header("cookie"), keys, advertisers, network)
         if isinstance(found, Refusal):
-            return await self.refuse(unpacked, found)
+            return await self.refuse(unpacked, found, network)
         limited = self._gate.reports(found.identity.advertiser, 1, request.received_at)
         if limited is not None:
             return await self.refuse(unpacked, limited, found.identity)
@@ -104,9 +109,17 @@ class Reports:
     async def refuse(
         self, request: Request, refusal: Refusal, identity: Identity | None = None
     ) -> Answer:
-        """Refuse a whole request, and keep that, unless its sender is nobody's and fails often."""
-        if identity is None and refusal.is_kept:
-            limited = self._gate.failure(request.address, request.received_at)
+        """Refuse a whole request and keep that, unless its sender sends too much.
+
+        Whose sender is proven counts as one report of it, else as a failure of its address.
+        """
+        if refusal.is_kept:
+            at = request.received_at
+            limited = (
+                self._gate.failure(request.address, at)
+                if identity is None
+                else self._gate.reports(identity.advertiser, 1, at)
+            )
             refusal = limited or refusal
         return _answer(await self._keeper.answer(refusal, request, identity))
 
@@ -155,6 +168,11 @@ class Reports:
     def _identify(self, params: Mapping[str, object], request: Request) -> Identity | Refusal:
         given = read_credentials(params, request)
         return self._authenticator.check(given, request, self._site.routes().advertisers)
+
+    def _network(self, params: Mapping[str, object], request: Request) -> Identity | Refusal | None:
+        """Return for whom the network resubmits what a browser reported; None if it does not."""
+        is_said = read_credentials(params, request).kid == NETWORK_KID
+        return self._identify(params, request) if is_said else None
 
     def _context(self, identity: Identity, channel: Channel, request: Request) -> ReportContext:
         return ReportContext(

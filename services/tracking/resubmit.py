@@ -28,6 +28,8 @@ MIN_PREFIX = 6
 _TRIES = 5
 _LONGEST_WAIT_S = 30
 _TIMEOUT_S = 20
+ACCEPT = {"accept": "application/json"}
+"""A pixel would be answered with a picture, which does not say what became of the report."""
 
 
 class Filter(Struct, frozen=True):
@@ -157,7 +159,7 @@ async def _send(
         answer = await client.request(
             made.method,
             f"{edge_url}{made.path}?{made.query}",
-            headers=signed_headers(made, secret, advertiser_id, ts, nonce),
+            headers=signed_headers(made, secret, advertiser_id, ts, nonce) | ACCEPT,
             content=made.body or None,
         )
         wait = answer.headers.get("retry-after", "")

@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from afflux.kernel.catalog import Advertiser, State
 from afflux.kernel.events import Conversion, Rejection
+from afflux.kernel.ids import conversion_key
 from afflux.kernel.keys import postback_key, postback_token
+from afflux.kernel.types import AdvertiserId
 from afflux.runtime.supervise.stack import Stack
 from services.tracking.domain.signature import compute, message
 from tests.support.engines import temporary_home
@@ -65,6 +67,11 @@ def signed(nonce: str, *, kid: str = "k1", off: int = 0) -> dict[str, str]:
     return dict(pair.split("=") for pair in f"{query}&sig={sig}".split("&"))  # type: ignore[misc]
 
 
+def reject(goal: str) -> dict[str, str]:
+    key = conversion_key(AdvertiserId(7), "sale", "a", None)
+    return {"conversion_key": key.hex(), "goal": goal, "kind": "reject"}
+
+
 ONCE = signed("nonce-answers-1")
 CASES = [
     Case("a report", 200, "accepted", params=report("a")),
@@ -77,6 +84,13 @@ CASES = [
          params=report("b", amount="1.234")),
     Case("a forged click id", 400, "refused", "click_id_malformed", "click_id",
          params=report("b", click_id="x")),
+    Case("an adjustment of another goal than its conversion's", 400, "refused", "field_invalid",
+         "goal", method="POST", path="/v1/adjustments", json=reject(goal="nonsense"),
+         headers={"authorization": f"Bearer {TOKEN}"}),
+    Case("an adjustment of another's conversion", 403, "refused", "conversion_foreign",
+         "conversion_key", method="POST", path="/v1/adjustments", json=reject(goal="sale"),
+         headers={"authorization": f"Bearer {postback_token(SECRET, 9, 1)}"},
+         address="203.0.113.7"),
     Case("no JSON", 400, "refused", "body_invalid", method="POST", path="/v1/conversions",
          content=b"{", headers={"authorization": f"Bearer {TOKEN}"}),
     Case("no credentials", 401, "refused", "authentication_missing", params={"goal": "sale"},
@@ -200,6 +214,8 @@ def test_S5_an_advertiser_has_a_limit_of_its_own_and_a_batch_counts_as_its_items
     more = web.post("/v1/conversions", json=items[:500], headers=here)
     assert (more.status_code, more.json()["reason"]) == (429, "rate_limited")
     assert 400 < int(more.headers["retry-after"]) <= 500
+    broken = [web.post("/v1/conversions", content=b"{", headers=here) for _ in range(20)]
+    assert broken[-1].json()["reason"] == "rate_limited", "what cannot be read counts too"
     others = {"authorization": f"Bearer {TOKEN}", "x-forwarded-for": "192.0.2.68"}
     assert web.post("/v1/conversions", json=items[:5], headers=others).status_code == 200
 

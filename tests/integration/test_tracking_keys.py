@@ -24,7 +24,7 @@ from tests.tracking_stack import until
 
 EXAMPLES = ROOT / "examples" / "integrate"
 NUMBERS = itertools.count(1_000)
-INTERPRETERS = {"sign.py": "python3", "sign.php": "php", "sign.mjs": "node", "sign.sh": "bash"}
+INTERPRETERS = {"sign.py": "python3", "sign.php": "php", "sign.mjs": "node", "sign.sh": "sh"}
 
 
 @pytest.fixture(scope="module")

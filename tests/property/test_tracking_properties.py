@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +14,10 @@ from services.tracking.domain.clicks import read_visitor
 from services.tracking.domain.conversions import build_conversion
 from services.tracking.domain.entries import Kind
 from services.tracking.domain.extras import read_extras
+from services.tracking.domain.redaction import redact_body, redact_query
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params
-from services.tracking.domain.signature import compute, matches, message, redact
+from services.tracking.domain.signature import compute, matches, message
 from services.tracking.journal.segment import Header, frame, frames, unpack_header
 from tests.tracking_samples import context
 
@@ -96,9 +97,26 @@ def test_T3_a_changed_request_has_another_signature(key: bytes, body: bytes, at:
 
 @given(st.text(alphabet="abtokensig=&%1", max_size=60))
 def test_S4_redaction_leaves_no_token(query: str) -> None:
-    for part in redact(query).split("&"):
-        if part.startswith(("token=", "sig=")):
+    for part in redact_query(query).split("&"):
+        if unquote_plus(part.partition("=")[0]) in ("token", "sig") and "=" in part:
             assert part.endswith("=***")
+
+
+@given(st.dictionaries(st.text(max_size=5), values, max_size=4), st.data())
+def test_S4_json_keeps_all_but_its_token(fields: dict[str, object], data: st.DataObject) -> None:
+    name = "".join(data.draw(st.sampled_from([c, f"\\u{ord(c):04x}"])) for c in "token")
+    secret = data.draw(st.sampled_from(["S3CRET", ["S3CRET"], {"a": ["S3CRET", 1]}, 'S3CRET"']))
+    others = {key: value for key, value in fields.items() if key.strip() not in ("token", "sig")}
+    parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in others.items()]
+    parts.insert(data.draw(st.integers(0, len(parts))), f'"{name}" : {json.dumps(secret)}')
+    body = "{" + ",".join(parts) + "}"
+    hidden = redact_body(body.encode(), is_json=True)
+    assert b"S3CRET" not in hidden
+    found = json.loads(hidden)
+    found.pop("token")
+    assert found == others
+    cut = data.draw(st.integers(0, len(body)))
+    assert b"S3CRET" not in redact_body(body[:cut].encode(), is_json=data.draw(st.booleans()))
 
 
 @given(payloads, st.integers(0, 10_000))

@@ -144,7 +144,10 @@ def test_T3_reports_come_from_the_advertisers_networks_only() -> None:
         asked = request(f"advertiser=7&token={token}", address=address)
         given = read_credentials({"advertiser": "7", "token": token}, asked)
         found = Authenticator(SECRET, Nonces()).check(given, asked, bound)
-        return found.reason if isinstance(found, Refusal) else "taken"
+        if isinstance(found, Identity):
+            return "taken"
+        assert "203.0.113.0/24" not in found.detail, "a stolen token does not tell where to send"
+        return found.reason
 
     good = ("203.0.113.9", "2001:db8:ffff::1", "::ffff:203.0.113.9")
     assert {check_from(address) for address in good} == {"taken"}

@@ -7,17 +7,18 @@ import zlib
 
 import pytest
 
-from afflux.kernel.events import Channel, Conversion, Status
+from afflux.kernel.catalog import Advertiser
+from afflux.kernel.events import Authentication, Channel, Conversion, Status
 from afflux.kernel.ids import ulid
 from afflux.kernel.token import ClickToken, sign
-from afflux.kernel.types import Id16
-from services.tracking.domain.authentication import Request
-from services.tracking.domain.bodies import unpack
+from afflux.kernel.types import Id16, Millis
+from services.tracking.domain.authentication import Identity, Request
+from services.tracking.domain.bodies import MAX_MEMBERS, unpack
 from services.tracking.domain.conversions import build_conversion
 from services.tracking.domain.json_text import parse_json
-from services.tracking.domain.pixel import Pixel, cookie_value, read_pixel
+from services.tracking.domain.pixel import Pixel, cookie_value, read_pixel, with_cookie
 from services.tracking.domain.refusal import Refusal
-from services.tracking.domain.requests import FORM, JSON, json_items, postback_params
+from services.tracking.domain.requests import FORM, JSON, json_items, parse_params, postback_params
 from tests.tracking_samples import ADVERTISER, CLICK_KEYS, NOW, STRICT, context
 
 CLICK = ClickToken(ulid(NOW, b"0" * 10), Id16(b"v" * 16), 70, 7, 1, 100)
@@ -131,6 +132,7 @@ def test_a_gzip_body_is_what_it_unpacks_to() -> None:
     body = b'[{"goal": "sale"}]' * 20
     assert unpack(gzip.compress(body), "gzip", LIMIT) == body
     assert unpack(gzip.compress(body) + gzip.compress(body), "GZIP", LIMIT) == body * 2
+    assert unpack(gzip.compress(b"x") * MAX_MEMBERS, "gzip", LIMIT) == b"x" * MAX_MEMBERS
     assert unpack(body, None, LIMIT) == unpack(body, "identity", LIMIT) == body
 
 
@@ -145,6 +147,8 @@ def test_a_gzip_body_is_what_it_unpacks_to() -> None:
         (b"", "gzip", "body_invalid", 400),
         (b"[]", "gzip", "body_invalid", 400),
         (gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8, "gzip", "body_invalid", 400),
+        (gzip.compress(b"", mtime=0) * 52_427, "gzip", "body_invalid", 400),
+        (gzip.compress(b"0", mtime=0) * (MAX_MEMBERS + 1), "gzip", "body_invalid", 400),
         (zlib.compress(b"[]"), "gzip", "body_invalid", 400),
         (b"[]", "br", "encoding_unknown", 415),
         (b"[]", "gzip, gzip", "encoding_unknown", 415),
@@ -188,6 +192,32 @@ def test_T3_a_pixel_without_a_genuine_click_of_an_advertiser_that_allows_it_is_r
     for params, reason in cases:
         found = pixel(params)
         assert isinstance(found, Refusal) and found.reason == reason, params
+
+
+def test_T3_what_the_network_resubmits_for_a_browser_stays_a_browsers_word() -> None:
+    def again(advertiser: Advertiser, **params: object) -> Pixel | Refusal:
+        network = Identity(advertiser, Authentication.HMAC, Millis(NOW - 1))
+        given = {"click_id": TOKEN, "goal": "sale", **params}
+        return read_pixel(given, None, CLICK_KEYS, {7: ADVERTISER, 8: STRICT}, network)
+
+    found = again(ADVERTISER)
+    assert isinstance(found, Pixel)
+    assert found.identity == Identity(ADVERTISER, Authentication.NONE, Millis(NOW - 1))
+    for refused, reason in (
+        (again(STRICT), "click_id_foreign"),
+        (again(ADVERTISER, status="approved"), "field_invalid"),
+    ):
+        assert isinstance(refused, Refusal) and refused.reason == reason
+
+
+@pytest.mark.parametrize("query", ["goal=sale", "goal=sale&click_id=", "click%5Fid=+&goal=sale"])
+def test_the_click_of_a_cookie_is_kept_with_the_report(query: str) -> None:
+    cookie = {"cookie": f"a=b; afflux_cid={TOKEN}"}
+    sent = Request("GET", "/pixel", query, b"", None, cookie.get, NOW)
+    params = parse_params(query)
+    assert isinstance(params, dict)
+    assert parse_params(with_cookie(sent, params).query) == {"goal": "sale", "click_id": TOKEN}
+    assert with_cookie(sent, {"click_id": "other"}) == sent
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,18 @@ def refused(name: str, **params: str) -> tuple[str, str | None]:
     return built.reason, built.field
 
 
+@pytest.mark.parametrize("wrong", [{"a": [1]}, ["1"], True, 1.5])
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("tid", "tid"), ("payout", "payout"), ("status", "status"), ("txn_id", "txn_id")],
+)
+def test_S1_only_a_text_or_a_number_is_a_value(name: str, field: str, wrong: object) -> None:
+    given = {"subid": TOKEN, "goal": "sale", "tid": "1", "payout": "5"}
+    params = {key: value for key, value in given.items() if (key, name) != ("tid", "txn_id")}
+    found = translate({**params, name: wrong}, presets()["keitaro"])
+    assert isinstance(found, Refusal) and (found.reason, found.field) == ("field_invalid", field)
+
+
 def test_tune() -> None:
     sale = kept(
         "tune",

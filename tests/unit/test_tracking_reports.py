@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from afflux.kernel.events import Conversion, PartitionReason, Status
+from afflux.kernel.events import Adjustment, Conversion, PartitionReason, Status
 from afflux.kernel.ids import conversion_key, ulid
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.token import ClickToken, sign
 from afflux.kernel.types import AdvertiserId, Id16
-from services.tracking.domain.adjustments import build_adjustment
+from services.tracking.domain.adjustments import build_adjustment, check_conversion
 from services.tracking.domain.authentication import (
     Request,
 )
@@ -215,6 +215,26 @@ def test_an_adjustment_belongs_to_its_conversion_and_has_an_identity() -> None:
         {"conversion_key": first.conversion_key.hex(), "goal": "sale", "kind": "approve"}, context()
     )
     assert not isinstance(by_key, Refusal) and by_key.conversion_key == first.conversion_key
+
+
+@pytest.mark.parametrize(
+    ("advertiser", "goal", "refused"),
+    [
+        (7, "sale", None),
+        (7, None, None),
+        (8, "sale", ("conversion_foreign", "conversion_key", 403)),
+        (8, "lead", ("conversion_foreign", "conversion_key", 403)),
+        (7, "lead", ("field_invalid", "goal", 400)),
+    ],
+)
+def test_an_adjustment_has_its_conversions_advertiser_and_goal(
+    advertiser: int, goal: str | None, refused: tuple[str, str, int] | None
+) -> None:
+    fields = {"conversion_key": "0" * 32, "goal": "sale", "kind": "reject"}
+    built = build_adjustment(fields, context())
+    assert isinstance(built, Adjustment)
+    found = check_conversion(built, advertiser, goal)
+    assert (found and (found.reason, found.field, found.status)) == refused
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,17 @@ def test_an_item_of_a_batch_goes_alone_and_a_whole_batch_as_one() -> None:
     assert json.loads(whole.body) == [{"txn_id": "1", "goal": "g"}, {"txn_id": "2", "goal": "g"}]
 
 
-def test_what_a_browser_reported_goes_to_the_postback() -> None:
-    assert made(rejection("click_id=x&goal=sale", path="/pixel")).path == "/postback"
+def test_T3_a_report_goes_to_where_it_came_from() -> None:
+    assert made(rejection("click_id=x&goal=sale", path="/pixel")).path == "/pixel"
     assert made(rejection("clickid=x", path="/postback/tune")).path == "/postback/tune"
+
+
+def test_a_batch_is_json_whatever_type_it_names() -> None:
+    for kind in ("application/x-www-form-urlencoded", "text/plain", None):
+        kept = rejection(body=b'[{"amount": "1,5"}]', path="/v1/conversions", kind=kind)
+        sent = made(kept, amount="1.50")
+        assert json.loads(sent.body) == [{"amount": "1.50"}]
+        assert sent.content_type == JSON
 
 
 def test_what_was_cut_or_cannot_be_read_is_not_sent() -> None:

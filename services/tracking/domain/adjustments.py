@@ -48,6 +48,22 @@ def build_adjustment(fields: Mapping[str, object], context: ReportContext) -> Ad
         return error.refusal
 
 
+def check_conversion(
+    adjustment: Adjustment, advertiser_id: int, goal: str | None
+) -> Refusal | None:
+    """Return why an adjustment cannot be one of the conversion that an edge knows under its key.
+
+    `goal` is None where the edge does not know it.
+    """
+    if adjustment.advertiser_id != advertiser_id:
+        detail = f"the conversion is not advertiser {adjustment.advertiser_id}'s"
+        return Refusal("conversion_foreign", detail, "conversion_key")
+    if goal not in (None, adjustment.goal):
+        detail = f"the conversion has the goal {goal!r}, not {adjustment.goal!r}"
+        return Refusal("field_invalid", detail, "goal")
+    return None
+
+
 def _build(fields: Fields, context: ReportContext) -> Adjustment:
     goal = fields.required("goal", GOAL_LIMIT)
     transaction_id = fields.text("txn_id", TXN_LIMIT)

@@ -181,8 +181,7 @@ def _not_welcome(advertiser: Advertiser, request: Request, by_network: bool) -> 
     if networks and not by_network and not is_within(request.address, _networks(tuple(networks))):
         return Refusal(
             "address_not_allowed",
-            f"the report came from {request.address or 'an unknown address'}; advertiser "
-            f"{advertiser.id} reports from {', '.join(networks[:10])}",
+            f"the report came from {request.address or 'an unknown address'}",
             sender=advertiser.id,
         )
     return None

@@ -6,6 +6,8 @@ import zlib
 
 from services.tracking.domain.refusal import Refusal
 
+MAX_MEMBERS = 16
+"""Members of a gzip body. Each costs a copy of all behind it, so many would cost their square."""
 _GZIP = zlib.MAX_WBITS | 16
 _PLAIN = frozenset(("", "identity"))
 _ZIPPED = frozenset(("gzip", "x-gzip"))
@@ -14,6 +16,7 @@ _ZIPPED = frozenset(("gzip", "x-gzip"))
 def unpack(body: bytes, encoding: str | None, limit: int) -> bytes | Refusal:
     """Return the body behind a Content-Encoding, or why it cannot be had.
 
+    A gzip body may be made of up to MAX_MEMBERS members, one after the other.
     Never more than `limit` + 1 bytes are unpacked, whatever a body claims to hold.
     """
     name = (encoding or "").strip().lower()
@@ -30,7 +33,7 @@ def unpack(body: bytes, encoding: str | None, limit: int) -> bytes | Refusal:
 def _gunzip(body: bytes, limit: int) -> bytes | Refusal:
     out = b""
     rest = body
-    while True:
+    for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         out += member.decompress(rest, limit + 1 - len(out))
         if len(out) > limit:
@@ -40,3 +43,4 @@ def _gunzip(body: bytes, limit: int) -> bytes | Refusal:
         if not member.unused_data:
             return out
         rest = member.unused_data
+    return Refusal("body_invalid", f"the gzip body has more than {MAX_MEMBERS} members")

@@ -1,4 +1,4 @@
-"""JSON whose numbers stay the text they were sent as: no float, no rounding, no huge integer."""
+"""JSON in UTF-8 whose numbers stay the text they were sent as: no float, no huge integer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def parse_json(body: bytes) -> object | Refusal:
     """Return the JSON value of a body; a key given twice in one object is refused."""
     try:
         value: object = json.loads(
-            body,
+            body.decode("utf-8-sig"),
             parse_float=str,
             parse_int=str,
             parse_constant=_no_constant,

@@ -4,13 +4,15 @@ allows it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import unquote_plus, urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from afflux.kernel.catalog import Advertiser, State
 from afflux.kernel.events import Authentication
-from afflux.kernel.token import TokenError, verify
-from services.tracking.domain.authentication import Identity
+from afflux.kernel.token import MAX_LENGTH, TokenError, verify
+from services.tracking.domain.authentication import Identity, Request
 from services.tracking.domain.refusal import Refusal
 
 GIF = bytes.fromhex(
@@ -34,12 +36,15 @@ def read_pixel(
     cookie: str | None,
     click_keys: Mapping[int, bytes],
     advertisers: Mapping[int, Advertiser],
+    network: Identity | None = None,
 ) -> Pixel | Refusal:
     """Return the report of a pixel, or why it is refused.
 
-    The click id, from the parameters or else from the cookie, says who the advertiser is.
+    The click id, from the parameters or else from the cookie, says who the advertiser is. What the
+    `network` resubmits stays a browser's word: it must belong to the same advertiser, and keeps
+    only the time at which it first came in.
     """
-    text = str(params.get("click_id") or "").strip() or cookie_value(cookie)
+    text = _named(params) or cookie_value(cookie)
     if not text:
         return Refusal(
             "pixel_click_missing", "send click_id, or the cookie of afflux.js", "click_id"
@@ -48,8 +53,8 @@ def read_pixel(
         click = verify(text, click_keys)
     except TokenError as error:
         return Refusal(error.reason, str(error), "click_id")
-    named = params.get("advertiser")
-    if named not in (None, "", str(click.advertiser_id)):
+    named = network.advertiser.id if network else params.get("advertiser")
+    if str(named or click.advertiser_id) != str(click.advertiser_id):
         return Refusal(
             "click_id_foreign", f"the click does not belong to {str(named)[:40]!r}", "click_id"
         )
@@ -62,7 +67,28 @@ def read_pixel(
         return Refusal("advertiser_paused", f"advertiser {found.id} is paused")
     if params.get("status") not in (None, ""):
         return Refusal("field_invalid", "a browser has no say in the status", "status")
-    return Pixel({**params, "click_id": text}, Identity(found, Authentication.NONE))
+    first = network.first_received_at if network else None
+    return Pixel({**params, "click_id": text}, Identity(found, Authentication.NONE, first))
+
+
+def with_cookie(request: Request, params: Mapping[str, object]) -> Request:
+    """Return a pixel's request with the click id that only its cookie names in its query.
+
+    So a rejection of it can be sent again. A query that has `click_id` loses it: it is empty.
+    """
+    text = cookie_value(request.header("cookie"))
+    if text is None or len(text) > MAX_LENGTH or _named(params):
+        return request
+    parts = [part for part in request.query.split("&") if part and not _is_click(part)]
+    return replace(request, query="&".join([*parts, urlencode({"click_id": text})]))
+
+
+def _named(params: Mapping[str, object]) -> str:
+    return str(params.get("click_id") or "").strip()
+
+
+def _is_click(part: str) -> bool:
+    return unquote_plus(part.partition("=")[0]) == "click_id"
 
 
 def cookie_value(header: str | None, name: str = COOKIE) -> str | None:

@@ -61,6 +61,9 @@ def translate(params: Mapping[str, object], preset: Preset) -> dict[str, object]
         given = {name: params[name] for name in names if params.get(name) not in (None, "")}
         if out.get(ours) not in (None, ""):
             given[ours] = out[ours]
+        for name, value in given.items():
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                return Refusal("field_invalid", f"{name} is not a text or a number", name)
         if len(set(map(str, given.values()))) > 1:
             both = " and ".join(given)
             return Refusal("field_invalid", f"{both} mean the same and differ", next(iter(given)))

@@ -19,6 +19,7 @@ STATUS = {
     "advertiser_paused": 403,
     "address_not_allowed": 403,
     "click_id_foreign": 403,
+    "conversion_foreign": 403,
     "body_too_slow": 408,
     "conflicting_report": 409,
     "preset_unknown": 404,

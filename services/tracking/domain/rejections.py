@@ -5,8 +5,14 @@ from __future__ import annotations
 from afflux.kernel.events import Rejection
 from afflux.kernel.types import Id16
 from services.tracking.domain.authentication import Request
+from services.tracking.domain.redaction import (
+    is_binary,
+    names_secret,
+    redact_body,
+    redact_query,
+)
 from services.tracking.domain.refusal import Refusal
-from services.tracking.domain.signature import redact
+from services.tracking.domain.requests import FORM, JSON, JSON_PATHS, media_type
 
 MAX_BODY = 64 << 10
 MAX_STRANGER_BODY = 2 << 10
@@ -26,14 +32,13 @@ def build_rejection(
 ) -> Rejection:
     """Return the rejection of a request, or of one `item` (JSON) of its batch.
 
-    Bodies are cut: strangers get less of our disk. Tokens and signatures are hidden (law S4). Of a
-    report that names an erased visitor nothing is kept but that there was one (law T5).
+    Bodies are cut: strangers get less of our disk. Tokens and signatures are hidden, and a body in
+    which they could not be seen is not kept (law S4). Of a report that names an erased visitor
+    nothing is kept but that there was one (law T5).
     """
     is_erased = refusal.reason == "visitor_erased"
-    body = b"" if is_erased else request.body if item is None else item
-    if b"token" in body or b"sig" in body:
-        body = redact(body.decode("latin-1")).encode("latin-1")  # every byte comes back
     limit = MAX_STRANGER_BODY if advertiser_id is None else MAX_BODY
+    body = b"" if is_erased else _kept_body(request, item, limit)
     return Rejection(
         event_id=event_id,
         occurred_at=request.received_at,
@@ -42,8 +47,8 @@ def build_rejection(
         advertiser_id=advertiser_id,
         method=request.method,
         path=request.path[:255],
-        query="" if is_erased else redact(request.query)[:MAX_QUERY],
-        body=body[:limit],
+        query="" if is_erased else redact_query(request.query)[:MAX_QUERY],
+        body=body,
         content_type=request.content_type and request.content_type[:255],
         status=refusal.status,
         reason=refusal.reason,
@@ -53,3 +58,17 @@ def build_rejection(
         edge_id=edge_id,
         journal_position=0,
     )
+
+
+def _kept_body(request: Request, item: bytes | None, limit: int) -> bytes:
+    """Return what is kept of a body: without its secrets, at most `limit` bytes.
+
+    One that was cut has all of `limit`, however much was hidden in it: so it is known to be cut.
+    """
+    body = request.body if item is None else item
+    media = media_type(request)
+    is_json = item is not None or request.path.startswith(JSON_PATHS) or media == JSON
+    if is_binary(body) or not (is_json or media == FORM or not names_secret(body)):
+        return b""
+    kept = redact_body(body[:limit], is_json=is_json)[:limit]
+    return kept if len(body) <= limit else kept.ljust(limit)

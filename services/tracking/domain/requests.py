@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from services.tracking.domain.authentication import Request
@@ -12,6 +13,21 @@ MAX_BATCH = 1_000
 MAX_PARAMS = 100
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+JSON_PATHS = "/v1/"
+"""Where a body is JSON, whatever its Content-Type says."""
+
+
+class Typed(Protocol):
+    """What has a Content-Type."""
+
+    @property
+    def content_type(self) -> str | None:
+        """The header's text, or None."""
+
+
+def media_type(typed: Typed) -> str:
+    """Return the media type in a Content-Type; without one a body is a form."""
+    return (typed.content_type or FORM).partition(";")[0].strip().lower()
 
 
 def parse_params(text: str) -> dict[str, object] | Refusal:
@@ -33,7 +49,7 @@ def postback_params(request: Request) -> dict[str, object] | Refusal:
     params = parse_params(request.query)
     if isinstance(params, Refusal) or request.method != "POST" or not request.body:
         return params
-    media = (request.content_type or FORM).partition(";")[0].strip().lower()
+    media = media_type(request)
     if media == JSON:
         more = parse_json(request.body)
     elif media == FORM:

@@ -21,10 +21,11 @@ from services.tracking.domain.authentication import NETWORK_KID, RECEIVED_AT
 from services.tracking.domain.json_text import parse_json
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.rejections import MAX_BODY, MAX_QUERY, MAX_STRANGER_BODY
-from services.tracking.domain.requests import FORM, JSON, parse_params
+from services.tracking.domain.requests import FORM, JSON, JSON_PATHS, media_type, parse_params
 from services.tracking.domain.signature import compute, message
 
 CREDENTIALS = frozenset(("advertiser", "token", "kid", "ts", "nonce", "sig", RECEIVED_AT))
+_BODY_REASONS = ("body_invalid", "body_too_large", "body_too_slow", "encoding_unknown")
 Changes = Mapping[str, str]
 
 
@@ -43,27 +44,25 @@ def draft(rejection: Rejection, changes: Changes) -> Draft | Refusal:
 
     A field is changed where it stands, in the query or in the body; a new one is added to the
     body if there is one. In a batch that was refused as a whole, it is changed in every item.
-    What a pixel reported goes to /postback: it is the network that vouches for it now.
+    What a pixel reported goes to the pixel again: it stays a browser's word, and pending.
     """
     query = parse_params(rejection.query)
     if isinstance(query, Refusal):
         return query
     if _is_cut(rejection):
         return Refusal("rejection_cut", f"{len(rejection.body)} bytes of the body were kept")
-    path = "/postback" if rejection.path == "/pixel" else rejection.path
     own = {name: str(value) for name, value in query.items() if name not in CREDENTIALS}
     if rejection.method != "POST" or not rejection.body:
         text = _query({**own, **changes}, rejection.occurred_at)
-        return Draft(rejection.method, path, text, b"", None)
+        return Draft(rejection.method, rejection.path, text, b"", None)
     in_query = {name: value for name, value in changes.items() if name in own}
     in_body = {name: value for name, value in changes.items() if name not in own}
-    media = rejection.content_type or (JSON if rejection.path.startswith("/v1/") else FORM)
-    is_form = media.partition(";")[0].strip().lower() == FORM
+    is_form = not rejection.path.startswith(JSON_PATHS) and media_type(rejection) == FORM
     body = (_form if is_form else _json)(rejection.body, in_body)
     if isinstance(body, Refusal):
         return body
     text = _query({**own, **in_query}, rejection.occurred_at)
-    return Draft("POST", path, text, body, FORM if is_form else JSON)
+    return Draft("POST", rejection.path, text, body, FORM if is_form else JSON)
 
 
 def signed_headers(
@@ -127,6 +126,11 @@ def _changed(fields: Mapping[str, object], changes: Changes) -> dict[str, object
 
 
 def _is_cut(rejection: Rejection) -> bool:
-    """A body or query of exactly the limit is taken for a cut one: it cannot be told."""
+    """A body or query of exactly the limit is taken for a cut one: it cannot be told.
+
+    Of a body that could not be read nothing may be left.
+    """
+    if rejection.method == "POST" and not rejection.body and rejection.reason in _BODY_REASONS:
+        return True
     most = MAX_STRANGER_BODY if rejection.advertiser_id is None else MAX_BODY
     return len(rejection.body) >= most or len(rejection.query) >= MAX_QUERY
