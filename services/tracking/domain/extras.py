@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import unquote_plus
@@ -34,22 +33,30 @@ class Extras(Struct, frozen=True, gc=False):
 
 
 NO_EXTRAS = Extras({}, NO_SUBS, None, None)
-_PARAMETERS = re.compile(
-    r"(?:^|&)(sub(?:10|[1-9])|source|ref_id|cost(?:_currency)?|creative|to)=([^&]+)"
-).findall
+_KNOWN = frozenset((*SUBS, "source", "ref_id", "cost", "cost_currency", "creative", "to"))
 _CACHED = 64
 
 
 def read_extras(query: str) -> Extras:
     """Return the partner's parameters; too long ones are cut, others ignored: a click is never
-    refused for them. Of a repeated parameter the first one that is not empty counts. Subs keep
-    their place: sub2 without sub1 is the second."""
-    found = _PARAMETERS(query)
-    if not found:
+    refused for them. Of a repeated parameter the first one that is not empty counts, and only the
+    first 60 parameters are looked at. Subs keep their place: sub2 without sub1 is the second."""
+    values: dict[str, str] = {}
+    pairs = query.split("&", MAX_PAIRS)
+    if len(pairs) > MAX_PAIRS:
+        pairs.pop()  # the rest, unread: a click must not cost more than a click
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if not value or name not in _KNOWN or name in values:
+            continue
+        if name != "to":
+            if "%" in value or "+" in value:
+                value = (_cached if len(value) <= _CACHED else _text)(value)
+            value = value[:TEXT_LIMIT]
+        if value:
+            values[name] = value
+    if not values:
         return NO_EXTRAS
-    values: dict[str, str] = dict(found[::-1])  # the first of a name is put in last
-    if len(query) > TEXT_LIMIT or "%" in query or "+" in query:
-        values = _decoded(values)
     sub: list[str] = []
     for name in SUBS:
         if (text := values.get(name)) is None:
@@ -64,21 +71,6 @@ def _with_gaps(sub: list[str], values: Mapping[str, str]) -> list[str]:
     """Return the subs up to the last that is there, the missing ones empty."""
     last = max((number for number, name in enumerate(SUBS, 1) if name in values), default=0)
     return sub if last == len(sub) else [values.get(name, "") for name in SUBS[:last]]
-
-
-def _decoded(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values decoded and cut; what decodes to nothing is left out."""
-    decoded: dict[str, str] = {}
-    for name, value in values.items():
-        if name == "to":
-            text = value
-        elif "%" in value or "+" in value:
-            text = (_cached if len(value) <= _CACHED else _text)(value)
-        else:
-            text = value[:TEXT_LIMIT]
-        if text:
-            decoded[name] = text
-    return decoded
 
 
 def _text(value: str) -> str:
