@@ -53,6 +53,7 @@ class Edge:
         self._tasks: set[asyncio.Task[None]] = set()
         self._clicked: dict[str, int] = {}
         self._viewed: dict[str, int] = {}
+        self._published: dict[tuple[object, str], int] = {}
 
     def take(self, arrival: Arrival) -> None:
         """Take a request, in the server's thread: decide a click, hand on everything else."""
@@ -94,10 +95,12 @@ class Edge:
 
     def publish_counts(self) -> None:
         """Add what was counted since the last call to the metrics: a counter's lock costs a click
-        more than its parsing."""
+        more than its parsing. The counts only grow, so that no lock is needed here either."""
         for counts, metric in ((self._clicked, metrics.CLICKS), (self._viewed, metrics.VIEWS)):
-            for outcome in list(counts):
-                metric.labels(outcome).inc(counts.pop(outcome, 0))
+            for outcome, total in list(counts.items()):
+                key = metric, outcome
+                metric.labels(outcome).inc(total - self._published.get(key, 0))
+                self._published[key] = total
 
     def _start(self, arrival: Arrival) -> None:
         task = self._loop.create_task(self._serve(arrival.scope, arrival.proto))
