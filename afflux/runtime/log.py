@@ -8,7 +8,7 @@ from typing import cast
 
 import structlog
 
-_TRACEBACKS = structlog.processors.ExceptionRenderer(
+TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 """Where it failed, without the values of variables: those may name visitors or hold secrets."""
@@ -22,7 +22,7 @@ def configure_logging(process: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _TRACEBACKS,
+            TRACEBACKS,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
