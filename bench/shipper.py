@@ -110,7 +110,7 @@ async def ours(settings: Settings, agents: UserAgents) -> tuple[float, float]:
         await asyncio.sleep(0.001)
     wall, cpu = time.perf_counter(), time.process_time()
     while shipper.status()["lag"]:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
     took = time.perf_counter() - wall, time.process_time() - cpu
     stop.set()
     await running
