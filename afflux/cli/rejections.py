@@ -134,6 +134,11 @@ def resubmit_rejections(
         told = [(kept, _preview(kept, wish)) for kept in chosen]
     else:
         told = _ask(settings, _resubmit(settings, chosen, wish, as_json))
+    _tell(told, dry_run, as_json)
+
+
+def _tell(told: Sequence[tuple[Kept, dict[str, object]]], dry_run: bool, as_json: bool) -> None:
+    """Show what became of each report, and leave with 1 if one was refused."""
     if as_json:
         _print_json({"resubmitted": [{"id": kept.id, "answer": each} for kept, each in told]})
     elif dry_run:

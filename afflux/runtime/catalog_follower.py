@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 from msgspec.structs import replace
 
@@ -14,6 +16,19 @@ from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
 
 log = get_logger(__name__)
+
+
+class CatalogSource(Protocol):
+    """A catalogue that can be brought up to an instant."""
+
+    @property
+    def view(self) -> Catalog: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def sync(self, known_at: Millis) -> Millis: ...
 
 
 def as_known(change: CatalogChange, appended_at: Millis) -> CatalogChange:

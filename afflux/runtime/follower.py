@@ -9,12 +9,17 @@ same about it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from afflux.kernel.types import Millis
 from afflux.runtime.clock import now_ms
+from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.settings import Settings
+from afflux.runtime.waiting import pause
+
+_RETRY_S = 1.0
 
 
 class Follower:
@@ -59,6 +64,35 @@ class Follower:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
+
+    async def keep(
+        self,
+        stop: asyncio.Event,
+        poll_s: float,
+        looked: Callable[[], Awaitable[None]],
+        away: Callable[[Exception], Awaitable[None]],
+    ) -> None:
+        """Stay at the end until `stop`, also while Kafka comes and goes; the view stays.
+
+        `looked` is called after each look, `away` when Kafka does not answer.
+        """
+        connected = False
+        while not stop.is_set():
+            wait_s = poll_s
+            try:
+                if not connected:
+                    await self.start()
+                    connected = True
+                else:
+                    await self.sync(now_ms())
+                await looked()
+            except KAFKA_TROUBLE as error:
+                wait_s = _RETRY_S
+                if not connected:
+                    await self.stop()
+                await away(error)
+            await pause(stop, wait_s)
+        await self.stop()
 
     async def sync(self, known_at: Millis) -> Millis:
         """Read until the view holds all that was recorded up to `known_at`.

@@ -7,14 +7,13 @@ A record that comes again finds itself counted in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from msgspec import Struct
 
-from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import Assessment, Event, LedgerEntry
 from afflux.kernel.types import Millis
 from afflux.runtime import metrics
+from afflux.runtime.catalog_follower import CatalogSource
 from afflux.runtime.loop import Record, TopicPartition
 from afflux.runtime.pg import connect_async
 from afflux.runtime.settings import Settings
@@ -28,19 +27,6 @@ STAGE = "notify"
 TRANSACTION_S = 15
 LOOK_EVERY_MS = 500
 AT_ONCE = 500
-
-
-class CatalogSource(Protocol):
-    """A catalogue that can be brought up to an instant."""
-
-    @property
-    def view(self) -> Catalog: ...
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def sync(self, known_at: Millis) -> Millis: ...
 
 
 class Owned(Struct, frozen=True):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import Adjustment, Assessment, Event
 from afflux.kernel.types import Millis
 from afflux.runtime import metrics
-from afflux.runtime.catalog_follower import CatalogFollower
+from afflux.runtime.catalog_follower import CatalogFollower, CatalogSource
 from afflux.runtime.codec import Codec
 from afflux.runtime.loop import Loop, Record, TopicPartition
 from afflux.runtime.pg import connect_async
@@ -30,19 +28,6 @@ from services.payouts.waking import Waking
 
 STAGE = "payouts"
 TRANSACTION_S = 15
-
-
-class CatalogSource(Protocol):
-    """A catalogue that can be brought up to an instant."""
-
-    @property
-    def view(self) -> Catalog: ...
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def sync(self, known_at: Millis) -> Millis: ...
 
 
 class Taken(Struct, frozen=True):

@@ -25,7 +25,6 @@ from afflux.kernel.types import Millis
 from afflux.runtime.catalog_follower import CatalogFollower
 from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
 from services.tracking.domain.routes import Routes, build_routes, routes_now
@@ -33,7 +32,6 @@ from services.tracking.time_zones import zones_at
 
 log = get_logger(__name__)
 _POLL_S = 0.2
-_RETRY_S = 1.0
 _FAR_BEHIND_MS = 60_000
 _KINDS: tuple[type[Entity], ...] = (Network, Advertiser, Partner, OfferGroup, Offer, Link)
 
@@ -74,26 +72,16 @@ class CatalogFeed:
 
         What it says of a later instant (a key that ends, a pause that begins) holds without Kafka.
         """
-        connected = False
-        while not stop.is_set():
-            pause = _POLL_S
-            try:
-                if not connected:
-                    await self._follower.start()
-                    connected = True
-                else:
-                    await self._follower.sync(now_ms())
-                self._catalog = self._follower.view
-                await self._refresh(self._catalog)
-            except KAFKA_TROUBLE as error:
-                log.warning("catalog_not_followed", error=repr(error))
-                pause = _RETRY_S
-                if not connected:
-                    await self._follower.stop()
-                if self._catalog is not None and self._is_due(self._now()):
-                    await self._rebuild(self._catalog, self._now())
-            await _sleep(stop, pause)
-        await self._follower.stop()
+        await self._follower.keep(stop, _POLL_S, self._looked, self._away)
+
+    async def _looked(self) -> None:
+        self._catalog = self._follower.view
+        await self._refresh(self._catalog)
+
+    async def _away(self, error: Exception) -> None:
+        log.warning("catalog_not_followed", error=repr(error))
+        if self._catalog is not None and self._is_due(self._now()):
+            await self._rebuild(self._catalog, self._now())
 
     async def _refresh(self, catalog: Catalog) -> None:
         at = self._now()
@@ -170,10 +158,3 @@ def _change(kind: str, entity_id: str, version: Version, at: Millis) -> CatalogC
         body="" if entity is None else msgspec.json.encode(entity).decode(),
         author="cache",
     )
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

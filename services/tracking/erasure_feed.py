@@ -7,17 +7,14 @@ import os
 from pathlib import Path
 
 from afflux.runtime import metrics
-from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.erasure_follower import ErasureFollower
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
 from afflux.runtime.settings import Settings
 from services.tracking.domain.erased import Damaged, pack, unpack
 
 log = get_logger(__name__)
 _POLL_S = 0.5
-_RETRY_S = 1.0
 
 
 class ErasureFeed:
@@ -42,25 +39,12 @@ class ErasureFeed:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until `stop`; Kafka may come and go, what is known stays."""
-        connected = False
-        while not stop.is_set():
-            pause = _POLL_S
-            try:
-                if not connected:
-                    await self._follower.start()
-                    connected = True
-                else:
-                    await self._follower.sync(now_ms())
-                self._take()
-            except KAFKA_TROUBLE as error:
-                log.warning("erasures_not_followed", error=repr(error))
-                pause = _RETRY_S
-                if not connected:
-                    await self._follower.stop()
-            await _sleep(stop, pause)
-        await self._follower.stop()
+        await self._follower.keep(stop, _POLL_S, self._take, self._away)
 
-    def _take(self) -> None:
+    async def _away(self, error: Exception) -> None:
+        log.warning("erasures_not_followed", error=repr(error))
+
+    async def _take(self) -> None:
         if len(self._follower.view) != self._taken:
             self._taken = len(self._follower.view)
             self.keys.update(self._follower.view)
@@ -80,10 +64,3 @@ class ErasureFeed:
             self._saved = len(self.keys)
         except OSError as error:
             log.warning("erasures_cache_not_written", error=repr(error))
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -10,6 +10,7 @@ import maxminddb
 from maxminddb import Reader
 
 from afflux.runtime.log import get_logger
+from afflux.runtime.waiting import pause
 from services.tracking.domain.geo import NOWHERE, Locate, Origin, nowhere, read_origin
 
 log = get_logger(__name__)
@@ -57,10 +58,7 @@ class GeoDatabases:
         """Look at the files every few seconds until `stop`."""
         while self._paths and not stop.is_set():
             await asyncio.to_thread(self.refresh)
-            try:
-                await asyncio.wait_for(stop.wait(), _LOOK_S)
-            except TimeoutError:
-                continue
+            await pause(stop, _LOOK_S)
 
     def _open(self, path: Path, stamp: Stamp | None) -> bool:
         try:

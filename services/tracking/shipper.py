@@ -20,6 +20,7 @@ from afflux.runtime.log import get_logger
 from afflux.runtime.log_reader import read_topic
 from afflux.runtime.settings import Settings
 from afflux.runtime.shipping import Line, Parcel, TopicPartition, offsets_at
+from afflux.runtime.waiting import pause
 from services.tracking.checkpoint import Checkpoint, load, save
 from services.tracking.domain.agents import Classifier
 from services.tracking.domain.entries import TOPICS
@@ -84,10 +85,10 @@ class Shipper:
             except KAFKA_TROUBLE as error:
                 log.warning("shipping_interrupted", error=repr(error))
                 metrics.PUBLISH_RETRIES.labels(self.name).inc()
-                await _sleep(stop, _RETRY_S)
+                await pause(stop, _RETRY_S)
             except (JournalDamaged, JournalOutdated) as error:
                 self._damaged(str(error))
-                await _sleep(stop, _DAMAGED_S)
+                await pause(stop, _DAMAGED_S)
             finally:
                 self._connected = False
                 self._reader.close()
@@ -137,7 +138,7 @@ class Shipper:
                 ahead = self._ahead(line)
                 await self._ship(line, load)
                 if load.last is None:
-                    await _sleep(stop, _IDLE_S)
+                    await pause(stop, _IDLE_S)
         finally:
             with suppress(Exception):  # of a load that is not shipped now: it will be read again
                 await ahead
@@ -228,10 +229,3 @@ class Shipper:
 
 def _name(part: TopicPartition) -> str:
     return f"{part.topic}/{part.partition}"
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from afflux.kernel.postback import POSTBACK_MACROS, PostbackEvent
 from afflux.runtime.embedded.ports import Reservations
 from afflux.runtime.paths import ROOT
 from services.notify.domain.signing import signature
+from tests.support.documents import run_document
 
 TEXT = (ROOT / "docs" / "partner-postbacks.md").read_text()
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -42,30 +41,10 @@ def test_the_snippet_checks_signatures() -> None:
 
 def test_the_example_works_as_it_stands(home: Path) -> None:
     ports = Reservations()
-    names = ("EDGE_PORT", "ANALYTICS_PORT", "MONITOR_PORT")
-    env = {
-        **os.environ,
-        "TMPDIR": str(home),
-        "AFFLUX_HOME": str(home),
-        "AFFLUX_KAFKA": f"127.0.0.1:{ports.free_port()}",
-        "RECEIVER_PORT": str(ports.free_port()),
-        **{f"AFFLUX_{name}": str(ports.free_port()) for name in names},
-    }
+    more = {"TMPDIR": str(home), "RECEIVER_PORT": str(ports.free_port())}
     ports.release()
     script = "set -ex\n" + "\n".join(SHELL.findall(TEXT))
-    try:
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-    finally:
-        down = [".venv/bin/afflux", "down", "--home", str(home)]
-        subprocess.run(down, cwd=ROOT, capture_output=True, check=False)
+    done = run_document(home, script, 200, more)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     said = done.stdout
     received = re.findall(r"^received (.+)$", said, re.MULTILINE)[-4:]  # the others are grep's

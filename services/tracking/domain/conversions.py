@@ -106,9 +106,7 @@ class _Details(Struct, frozen=True):
 def _build(
     fields: Fields, context: ReportContext, click: ClickToken | None, visitor_key: Id16 | None
 ) -> Conversion:
-    click = click or read_click(fields, context)
-    if click is not None and click.visitor_key in context.erased:
-        raise RefusedError("visitor_erased", "the click's visitor was erased", "click_id")
+    click = _taken_in(click or read_click(fields, context), context)
     goal, transaction_id, key = _identity(fields, context, click)
     offer_id = _offer_id(fields, context, click)
     details = _details(fields, context, offer_id, goal)
@@ -145,6 +143,13 @@ def _build(
         edge_id=context.edge_id,
         journal_position=0,
     )
+
+
+def _taken_in(click: ClickToken | None, context: ReportContext) -> ClickToken | None:
+    """Return the click, unless nothing is taken in any more of its visitor."""
+    if click is not None and click.visitor_key in context.erased:
+        raise RefusedError("visitor_erased", "the click's visitor was erased", "click_id")
+    return click
 
 
 def _identity(
