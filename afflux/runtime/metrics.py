@@ -59,6 +59,13 @@ SHIP_SKIPPED = Counter(
 CUT_JOURNEYS = Counter(
     "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
 )
+CUSTOMER_REQUESTS = Counter(
+    "afflux_customer_requests", "Decisions handed to the book of their customer."
+)
+CUSTOMER_BOOKS = Counter("afflux_customer_books_read", "Customers' books read, one a batch.")
+CUSTOMER_REVISIONS = Counter(
+    "afflux_customer_revisions", "Decisions revised because of what came of their customer."
+)
 ERASED_ROWS = Counter(
     "afflux_erased_rows",
     "Rows of erased visitors deleted in ClickHouse, by topic; of conversions: blanked.",
