@@ -30,7 +30,11 @@ NO_TAGS = Tags()
 
 
 class Seen(Struct, frozen=True):
-    """A click as the state keeps it. `no_touch`: why it can earn nothing (refused, preview)."""
+    """A click or a view as the state keeps it: `kind` is "click" or "impression".
+
+    `no_touch`: why it can earn nothing (refused, preview). Of an impression, `click_id` is its
+    impression id, and `offset` and `log_time` are those of the impressions partition.
+    """
 
     click_id: bytes
     occurred_at: Millis
@@ -43,6 +47,7 @@ class Seen(Struct, frozen=True):
     advertiser_id: int
     no_touch: str | None = None
     tags: Tags = NO_TAGS
+    kind: str = "click"
 
 
 class Note(Struct, frozen=True, array_like=True):
