@@ -2,7 +2,7 @@
 
 | key | value |
 |---|---|
-| `b` customer 16, conversion key 16 | a conversion of the customer: what it asks, what was published |
+| `b` customer 16, conversion key 16 | what a conversion asks, what was published |
 | `a` customer 16, conversion key 16 | the decision that was made without looking at the customer |
 | `w` customer 16, conversion key 16 | a conversion that waits for its first decision: until when |
 """

@@ -8,7 +8,6 @@ customer's partition is the only one that publishes decisions of these conversio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import msgspec
@@ -55,13 +54,17 @@ class Customers:
         """Note what is asked for one conversion; an older word than the known one is a repeat."""
         asked = request.asked
         if asked is None or asked.conversion_key != request.conversion_key:
-            return DeadLetter("value_invalid", "a request comes with the decision of its conversion")
+            return DeadLetter(
+                "value_invalid", "a request comes with the decision of its conversion"
+            )
         customer, key = request.customer_key, request.conversion_key
         book = self._book(customer)
         known = book.get(key)
         if known is not None and request.version <= known.asked_version:
             return _REPEATED
-        entry = Entry(member_of(request, asked), asked.event_id, request.version, asked.version, now)
+        entry = Entry(
+            member_of(request, asked), asked.event_id, request.version, asked.version, now
+        )
         if known is not None:
             entry = msgspec.structs.replace(
                 known,
@@ -138,7 +141,9 @@ class Customers:
 
     def _book(self, customer: bytes) -> dict[bytes, Entry]:
         if customer not in self._books:
-            found = [rows.unpack_entry(row) for _, row in self._rows.above(rows.book_prefix(customer))]
+            found = [
+                rows.unpack_entry(row) for _, row in self._rows.above(rows.book_prefix(customer))
+            ]
             self._books[customer] = {entry.member.conversion_key: entry for entry in found}
             self.books_read += 1
         return self._books[customer]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from afflux.kernel.catalog import Catalog
-from afflux.kernel.events import Conversion, CustomerBound, Decision
+from afflux.kernel.events import CustomerBound, Decision
 from afflux.kernel.types import Millis
 from services.attribution.domain.decision import decide, published
 from services.attribution.domain.journey import Journey

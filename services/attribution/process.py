@@ -202,7 +202,8 @@ class Process:
         wish = self._redeciding.wish(conversion.conversion_key)
         opened = Open(conversion, clicks_end, now, epoch, known_at=wish)
         if visitor is None or self.erasing.refuses(visitor, log_time):
-            return self._publish(opened, self.deciding.decide(opened, Journey()), now, last=True)[1]
+            decision = self.deciding.decide(opened, Journey())
+            return self._publish(opened, decision, now, last=True)[1] or _NOTED
         self.state.add_open(visitor, opened, self._due(conversion))
         self._fresh[conversion.conversion_key] = opened
         return Park(self._deadline(opened), "awaits_click")
@@ -297,4 +298,3 @@ class Process:
 
     def _deadline(self, opened: Open) -> Millis:
         return Millis(opened.read_at + self._policy.wait_ms)
-

@@ -78,6 +78,4 @@ class Redeciding:
     def _as_finished(self, conversion: Conversion, known_at: Millis, now: Millis) -> Open:
         last = self._lasting.last(conversion.conversion_key)
         epoch = last.epoch or self._state.meta.epoch
-        return Open(
-            conversion, 0, now, epoch, last.version, last.decision_id, known_at=known_at
-        )
+        return Open(conversion, 0, now, epoch, last.version, last.decision_id, known_at=known_at)
