@@ -19,6 +19,7 @@ from afflux.kernel.events import (
     FlagAction,
     Operation,
     PartitionReason,
+    Redecision,
     Signal,
     Status,
 )
@@ -189,6 +190,7 @@ class Log:
     flags: list[ClickFlag] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     erasures: dict[bytes, Millis] = field(default_factory=dict)
+    redecisions: list[Redecision] = field(default_factory=list)
 
     def ends_after(self, at: Millis) -> Ends:
         """The first ends behind which every record's log time is later than `at`."""
@@ -202,14 +204,16 @@ class Log:
         # The screen is never idle: its words on these clicks stand in the log, too.
         marks = [n for n, f in enumerate(self.flags, 1) if f.action is FlagAction.SCREENED]
         enough = [n for n in marks if self.flags[n - 1].source_offset >= ends[0]]
-        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2])
+        before = sum(wish.recorded_at <= at for wish in self.redecisions)
+        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2], before)
 
-    def topic(self, name: str) -> Sequence[Click | ClickFlag | Conversion]:
+    def topic(self, name: str) -> Sequence[Click | ClickFlag | Conversion | Redecision]:
         """The records of a topic; their offsets count from 0."""
         topics = {
             Click.topic: self.clicks,
             ClickFlag.topic: self.flags,
             Conversion.topic: self.conversions,
+            Redecision.topic: self.redecisions,
         }
         return topics[name]
 
