@@ -113,7 +113,7 @@ class Worker:
             self.turn(now=NEVER - T0)
             self.turn(now=NEVER - T0)
             self.catch_up(batch, NEVER - T0)
-            self.turn(now=NEVER - T0)
+            self.turn(now=NEVER - T0 + HOUR)
         return self
 
     @property

@@ -23,8 +23,9 @@ class Entry(Struct, frozen=True, array_like=True):
     """A conversion in its customer's book.
 
     `asked_version` is the request's it comes from, `first` the version behind which ours count,
-    `read_at` the worker's clock when it first came. `version`, `decision_id` and `epoch` are those
-    of the last published decision (0 and None before); `inputs` is the hash of all it came from.
+    `read_at` the worker's clock when the report was read. `version`, `decision_id` and `epoch` are
+    those of the last published decision (0 and None before); `inputs` is the hash of all it came
+    from.
     """
 
     member: Member

@@ -40,7 +40,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     """Lifetime terms of all kinds, maybe known late; persons' words; a window made longer later."""
     terms = draw(
         st.sampled_from(
-            [Lifetime(), Lifetime(payments=1), Lifetime(payments=2), Lifetime(months=1), None]
+            [Lifetime(), Lifetime(payments=1), Lifetime(payments=2), Lifetime(months=1), None, None]
         )
     )
     changes = []
@@ -52,8 +52,9 @@ def catalogs(draw: st.DrawFn) -> Catalog:
         )
     if draw(st.booleans()):
         changes.append(change(offer(8, window_s=10 * 3_600), 2, recorded_at=T0 + draw(minutes)))
-    if draw(st.booleans()):
-        changes.append(said(lasting(Lifetime(), "linear"), 2, recorded_at=draw(minutes)))
+    if terms is None or draw(st.booleans()):
+        later = HOUR + draw(minutes)  # lifetime terms that may be known only when it is redecided
+        changes.append(said(lasting(Lifetime(), "linear"), 2, recorded_at=later))
     return shop(*changes, terms=terms, model=draw(st.sampled_from(["last", "linear"])))
 
 
