@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from afflux.cli.attribution_customer import customer
 from afflux.cli.attribution_models import models
+from afflux.cli.attribution_redecide import redecide
 
 app = typer.Typer(
     name="attribution",
@@ -12,3 +14,5 @@ app = typer.Typer(
     help="Attribution models on paths and on history. See docs/attribution-paths.md.",
 )
 app.command()(models)
+app.command()(redecide)
+app.command()(customer)

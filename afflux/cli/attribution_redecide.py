@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.table import Table
 
+from afflux.cli.attribution_customer import tell
 from afflux.cli.errors import Refused
 from afflux.cli.who import login
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
-from afflux.kernel.events import Decision
 from afflux.kernel.ids import conversion_key
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import AdvertiserId, Millis
@@ -128,24 +128,15 @@ def _print(found: Plan, chosen: Sequence[Preview], sent: int) -> None:
 
 def _row(one: Preview) -> list[str]:
     now = one.now
-    then = "its customer decides" if one.prospect is Prospect.CUSTOMER else _tell(one.then)
+    then = "its customer decides" if one.prospect is Prospect.CUSTOMER else tell(one.then)
     return [
         scalars.instant_text(now.occurred_at),
         str(now.advertiser_id),
         now.goal,
         now.transaction_id or now.conversion_key.hex(),
-        _tell(now),
+        tell(now),
         then,
     ]
-
-
-def _tell(decision: Decision) -> str:
-    if not decision.shares:
-        return str(decision.reason)
-    return ", ".join(
-        f"partner {share.partner_id} {share.numerator}/{share.denominator}"
-        for share in decision.shares
-    )
 
 
 def _told(found: Plan, chosen: Sequence[Preview], sent: int) -> dict[str, Any]:
