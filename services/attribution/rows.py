@@ -9,6 +9,7 @@
 | `t` due 8, conversion key 16 | when (log time) its grace ends: visitor |
 | `e` visitor 16 | nothing: the visitor was erased and its rows are gone |
 | `m` | how far the inputs are known, next offsets, owner epoch |
+| `mp` | next offsets of attribution.decisions by partition, as of the last checkpoint |
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from services.attribution.domain.parking import Progress
 FAMILY = 17
 """Scans happen within a kind and a visitor: the first 17 bytes of a key."""
 META = b"m"
+PUBLISHED = b"mp"
+FORMAT = 1
+"""Version of the rows; a checkpoint of a later one is not for this code."""
 DUE = b"t"
 _CLICK = Packing(">qqqqqqqq")
 _LAST = b"\xff" * 10
@@ -69,6 +73,7 @@ _tags = msgspec.msgpack.Decoder(Tags)
 _notes = msgspec.msgpack.Decoder(tuple[Note, ...])
 _open = msgspec.msgpack.Decoder(Open)
 _meta = msgspec.msgpack.Decoder(Meta)
+_ends = msgspec.msgpack.Decoder(dict[int, int])
 encode = msgspec.msgpack.encode
 
 
@@ -177,3 +182,8 @@ def unpack_open(row: bytes) -> Open:
 def unpack_meta(row: bytes | None) -> Meta:
     """Return where a partition stands; a new store stands at the beginning."""
     return _meta.decode(row) if row else Meta()
+
+
+def unpack_ends(row: bytes | None) -> dict[int, int]:
+    """Return offsets by partition, none where the row is absent."""
+    return _ends.decode(row) if row else {}

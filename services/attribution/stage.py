@@ -15,11 +15,12 @@ from afflux.runtime import metrics
 from afflux.runtime.deadletters import dead_letter
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
+from afflux.runtime.restoring import marking_damage
 from services.attribution.domain.erasing import Ends as LogEnds
 from services.attribution.domain.parking import signal_of
+from services.attribution.opening import Opener
 from services.attribution.process import Arrival, Policy, Process
-from services.attribution.state import State
-from services.attribution.store import RocksTable
+from services.attribution.upkeep import Upkeep
 
 Ends = Callable[[], Awaitable[Mapping[int, int]]]
 """Fetches the end offset of every partition of the clicks topic, as of the call."""
@@ -60,8 +61,10 @@ class AttributionStage:
         ends: Ends,
         policy: Policy,
         erasures: Erasures | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
-        self._folder = folder
+        """State in `folder`/PARTITION; without `upkeep` no checkpoints are made."""
+        self._upkeep = upkeep or Upkeep(Opener(folder, folder / "checkpoints", policy.grace_ms))
         self._offers = offers
         self._ends = ends
         self._policy = policy
@@ -80,11 +83,11 @@ class AttributionStage:
 
     async def assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Open the stores, begin an owner epoch where needed, return the stores' offsets."""
-        for number in sorted({part.partition for part in partitions} - set(self._parts)):
-            state = State(RocksTable(self._folder / str(number)))
-            state.take_ownership()
+        fresh = sorted({part.partition for part in partitions} - set(self._parts))
+        for number, state in (await self._upkeep.open(fresh)).items():
             erased = None if self._erasures is None else self._erasures.view
-            self._parts[number] = Process(state, self._offers.view, self._policy, erased)
+            with marking_damage():
+                self._parts[number] = Process(state, self._offers.view, self._policy, erased)
         return {part: self._parts[part.partition].state.offsets[part.topic] for part in partitions}
 
     async def revoked(self, partitions: Sequence[TopicPartition]) -> None:
@@ -92,6 +95,7 @@ class AttributionStage:
         for number in sorted({part.partition for part in partitions}):
             process = self._parts.pop(number, None)
             if process is not None:
+                self._upkeep.closed(number)
                 process.state.release()
 
     async def process(self, records: Sequence[Record], now: Millis) -> Sequence[Event]:
@@ -105,18 +109,21 @@ class AttributionStage:
         for record in records:
             by_partition[record.partition].append(record)
         outputs: list[Event] = []
-        for number, process in sorted(self._parts.items()):
-            outputs += self._one(process, by_partition[number], ends.get(number, 0), now)
+        with marking_damage():
+            for number, process in sorted(self._parts.items()):
+                outputs += self._one(process, by_partition[number], ends.get(number, 0), now)
         metrics.PARKED.labels(self.name).set(self.parked)
         metrics.ERASURES_PENDING.labels(self.name).set(self.erasing)
         return outputs
 
     async def commit(self, positions: Mapping[TopicPartition, int], now: Millis) -> None:
         """Write each partition's changes with its next offsets, one atomic batch a partition."""
-        for number, process in self._parts.items():
-            process.state.commit(
-                {part.topic: at for part, at in positions.items() if part.partition == number}
-            )
+        with marking_damage():
+            for number, process in self._parts.items():
+                process.state.commit(
+                    {part.topic: at for part, at in positions.items() if part.partition == number}
+                )
+        await self._upkeep.look()
 
     async def _know_erasures(self, records: Sequence[Record], now: Millis) -> None:
         """Know every erasure that holds for these records, before they are taken (law A2)."""

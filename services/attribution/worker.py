@@ -15,6 +15,7 @@ from afflux.runtime.settings import Settings
 from services.attribution.erasures import ErasureLog
 from services.attribution.process import Policy
 from services.attribution.stage import AttributionStage
+from services.attribution.upkeep import upkeep_of
 
 
 class Attribution:
@@ -31,8 +32,9 @@ class Attribution:
         )
         folder = settings.home / "attribution"
         self._erasures = ErasureLog(settings, codec)
+        self._upkeep = upkeep_of(settings, codec)
         self._stage = AttributionStage(
-            folder, self._follower, self._clicks_ends, policy, self._erasures
+            folder, self._follower, self._clicks_ends, policy, self._erasures, self._upkeep
         )
         self._loop = Loop(settings, self._stage, codec)
 
@@ -43,6 +45,7 @@ class Attribution:
         try:
             await self._loop.run(stop)
         finally:
+            self._upkeep.end()
             await self._erasures.stop()
             await self._follower.stop()
 
