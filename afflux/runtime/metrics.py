@@ -85,6 +85,13 @@ RESTORES = Counter(
     "States of partitions opened, by source: live, checkpoint, log (built anew).",
     ["stage", "source"],
 )
+CUSTOMER_REQUESTS = Counter(
+    "afflux_customer_requests", "Decisions handed to the book of their customer."
+)
+CUSTOMER_BOOKS = Counter("afflux_customer_books_read", "Customers' books read, one a batch.")
+CUSTOMER_REVISIONS = Counter(
+    "afflux_customer_revisions", "Decisions revised because of what came of their customer."
+)
 ERASED_ROWS = Counter(
     "afflux_erased_rows",
     "Rows of erased visitors deleted in ClickHouse, by topic; of conversions: blanked.",

@@ -17,23 +17,33 @@ from afflux.kernel.events import (
     Click,
     ClickFlag,
     Conversion,
+    CustomerBound,
     Decision,
     FlagAction,
+    Redecision,
 )
 from afflux.kernel.ids import ulid_time
 from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome, Park
 from afflux.kernel.types import Millis
-from services.attribution.domain.decision import decide, published
+from services.attribution.customers import Customers
+from services.attribution.deciding import Deciding
 from services.attribution.domain.erasing import Ends, Erasing, Reached
 from services.attribution.domain.facts import notes_of, seen_of
-from services.attribution.domain.journey import Journey, merge_notes, position
+from services.attribution.domain.journey import Journey, merge_notes
 from services.attribution.domain.parking import needed, ready, visitor_of
+from services.attribution.lasting import Lasting
+from services.attribution.opened import concerns, conflict, covered_from, owner
+from services.attribution.redeciding import Redeciding
 from services.attribution.rows import Open
 from services.attribution.state import State
 
 _NOTED: Outcome = Emit(())
 _REPEATED: Outcome = Drop("redelivered")
 _ERASED: Outcome = Drop("visitor_erased")
+
+
+Fact = Click | ClickFlag | Conversion | CustomerBound | Redecision
+"""What attribution is told."""
 
 
 class Policy(Struct, frozen=True):
@@ -51,7 +61,7 @@ class Arrival(Struct, frozen=True):
     """One event and its offset in its topic's partition."""
 
     offset: int
-    event: Click | ClickFlag | Conversion
+    event: Fact
 
 
 class Process:
@@ -67,8 +77,11 @@ class Process:
         """`erased`: instant of the erasure by visitor, as far as it is known; it may grow."""
         self.state = state
         self.erasing = Erasing({} if erased is None else erased)
-        self._catalog = catalog
+        self.customers = Customers(state.rows, catalog, policy.wait_ms)
+        self.deciding = Deciding(state, catalog)
         self._policy = policy
+        self._lasting = Lasting(state.rows)
+        self._redeciding = Redeciding(state, self._lasting, self.erasing)
         self._concerned: dict[bytes, Millis] = {}
         self._fresh: dict[bytes, Open] = {}
         self.cut_journeys = 0
@@ -98,6 +111,10 @@ class Process:
                     outcomes.append(self._take_flag(flag))
                 case Conversion() as conversion:
                     outcomes.append(self._take_conversion(conversion, known, clicks_end, now))
+                case CustomerBound() as request:
+                    outcomes.append(self.customers.take(request, now))
+                case Redecision() as wish:
+                    outcomes.append(self._redeciding.take(wish))
         return outcomes
 
     def settle(self, now: Millis) -> list[Emit | Park]:
@@ -109,14 +126,17 @@ class Process:
         }
         for visitor, since in self._concerned.items():
             for opened in self.state.open_of(visitor):
-                if _concerns(opened, since):
+                if concerns(opened, since):
                     found[opened.conversion.conversion_key] = opened
         found |= self._fresh
+        again = self._redeciding.pending(found, now)
         self._concerned, self._fresh = {}, {}
         late = {key for _, key in overdue}
         settled = [self._settle_one(found[key], key in late, now) for key in sorted(found)]
+        settled += [self._decide_again(opened, now) for opened in again]
         for visitor in list(self.erasing.ripe(self._reached)):
             settled += self._forget(visitor, now)
+        settled += self.customers.settle(now, self.state.meta.epoch)
         return [outcome for outcome in settled if outcome is not None]
 
     def wait_for(self, ends: Ends, now: Millis) -> None:
@@ -174,15 +194,15 @@ class Process:
         log_time = self.state.conversion_read(conversion.recorded_at)
         first = known[conversion.conversion_key]
         if first is not None:
-            return _REPEATED if first == conversion.body_hash else _conflict(conversion, first)
+            return _REPEATED if first == conversion.body_hash else conflict(conversion, first)
         known[conversion.conversion_key] = conversion.body_hash
         self.state.remember(conversion)
         visitor = visitor_of(conversion)
         epoch = self.state.meta.epoch
+        wish = self._redeciding.wish(conversion.conversion_key)
+        opened = Open(conversion, clicks_end, now, epoch, known_at=wish)
         if visitor is None or self.erasing.refuses(visitor, log_time):
-            decision = decide(conversion, Journey(), self._catalog, 0)
-            return Emit((published(decision, epoch, None, 0),))
-        opened = Open(conversion, clicks_end, now, epoch)
+            return self._publish(opened, self.deciding.decide(opened, Journey()), now, last=True)[1]
         self.state.add_open(visitor, opened, self._due(conversion))
         self._fresh[conversion.conversion_key] = opened
         return Park(self._deadline(opened), "awaits_click")
@@ -198,25 +218,21 @@ class Process:
         if opened.decision_id is None and not ready(need, state.progress, now, deadline):
             self._keep(opened, need or 0)
             return Park(deadline, "awaits_click")
-        decision = decide(conversion, journey, self._catalog, state.progress.screened_to)
-        changed = decision.event_id != opened.decision_id
-        if changed:
-            opened, decision = self._publish(opened, decision, now)
-        if opened.overdue and self._final(opened, journey):
-            state.close_open(_visitor(opened), conversion.conversion_key)
+        decision = self.deciding.decide(opened, journey)
+        final = opened.overdue and self._final(opened, journey)
+        opened, outcome = self._publish(opened, decision, now, last=final)
+        if final:
+            state.close_open(owner(opened), conversion.conversion_key)
         else:
-            self._keep(opened, _covered_from(journey))
-        return Emit((decision,)) if changed else None
+            self._keep(opened, covered_from(journey))
+        return outcome
 
     def _forget(self, visitor: bytes, now: Millis) -> list[Emit | Park | None]:
         """Decide a last time what is open, then delete the visitor's state."""
         outcomes: list[Emit | Park | None] = []
         for opened in self.state.open_of(visitor):
             conversion = opened.conversion
-            journey = self._journey(conversion)
-            decision = decide(conversion, journey, self._catalog, self.state.progress.screened_to)
-            if decision.event_id != opened.decision_id:
-                outcomes.append(Emit((self._publish(opened, decision, now)[1],)))
+            outcomes.append(self._decide_again(opened, now))
             self.state.close_open(visitor, conversion.conversion_key)
             self.state.undue(self._due(conversion), conversion.conversion_key)
         self.state.forget(visitor)
@@ -225,28 +241,30 @@ class Process:
 
     def _keep(self, opened: Open, wake: int) -> None:
         opened = msgspec.structs.replace(opened, wake=wake)
-        self.state.set_open(_visitor(opened), opened, self._policy.wait_ms)
+        self.state.set_open(owner(opened), opened, self._policy.wait_ms)
 
-    def _publish(self, opened: Open, decision: Decision, now: Millis) -> tuple[Open, Decision]:
-        """Return the decision with a version above every one that may have been published.
+    def _decide_again(self, opened: Open, now: Millis) -> Emit | None:
+        """Decide by what is known, a last time."""
+        decision = self.deciding.decide(opened, self._journey(opened.conversion))
+        return self._publish(opened, decision, now, last=True)[1]
 
-        A crash after publishing and before committing leaves a version nobody remembers, at most
-        one an owner epoch. So a version rises by one, and by one more for each epoch in between;
-        the first version is the epoch's number.
-        """
-        epoch = self.state.meta.epoch
-        version = opened.version + 1 + epoch - opened.epoch if opened.version else epoch
-        waited_ms = min(max(0, now - opened.read_at), 2**31 - 1)
-        decision = published(decision, version, opened.decision_id, waited_ms)
-        return msgspec.structs.replace(
-            opened, version=version, decision_id=decision.event_id, epoch=epoch
-        ), decision
+    def _publish(
+        self, opened: Open, decision: Decision, now: Millis, last: bool
+    ) -> tuple[Open, Emit | None]:
+        """Publish what differs from what was published; `last`: only a person can change it now."""
+        outcome = None
+        if decision.event_id != opened.decision_id:
+            opened, event = self.deciding.publish(opened, decision, now)
+            outcome = Emit((event,))
+        if last:
+            self._lasting.finish(opened)
+        return opened, outcome
 
     def _final(self, opened: Open, journey: Journey) -> bool:
         """Return whether no input can come any more: the grace is over in both partitions, the
         named click is there, and all that is listed is screened."""
         missing = opened.conversion.click_id is not None and journey.named is None
-        return not missing and _covered_from(journey) <= self.state.progress.horizon
+        return not missing and covered_from(journey) <= self.state.progress.horizon
 
     def _concern(self, visitor: bytes, clicked_at: Millis) -> None:
         if self.state.has_open(visitor) or visitor in self._concerned:
@@ -260,9 +278,16 @@ class Process:
         )
 
     @property
+    def counts(self) -> tuple[int, int, int]:
+        """Requests to bind, customers' books read, decisions revised by a customer, so far."""
+        return self.deciding.asked, self.customers.books_read, self.customers.revised
+
+    @property
     def _reached(self) -> Reached:
         meta = self.state.meta
-        return Reached(meta.progress.horizon, meta.flags_next, meta.conversions_next)
+        return Reached(
+            meta.progress.horizon, meta.flags_next, meta.conversions_next, meta.redecisions_next
+        )
 
     def _settled_before(self, now: Millis) -> Millis:
         return Millis(now - self._policy.wait_ms)
@@ -272,28 +297,3 @@ class Process:
 
     def _deadline(self, opened: Open) -> Millis:
         return Millis(opened.read_at + self._policy.wait_ms)
-
-
-def _concerns(opened: Open, since: Millis) -> bool:
-    """Return whether a fact about a click at `since` or later can change this conversion."""
-    return opened.conversion.occurred_at >= since or opened.conversion.click_id is not None
-
-
-def _visitor(opened: Open) -> bytes:
-    visitor = visitor_of(opened.conversion)
-    assert visitor is not None  # only conversions with a visitor are kept open
-    return visitor
-
-
-def _covered_from(journey: Journey) -> int:
-    named = () if journey.named is None else (journey.named,)
-    return position((*journey.steps, *named))
-
-
-def _conflict(conversion: Conversion, first: bytes) -> DeadLetter:
-    """The first report stays; this one is kept for people (law I2)."""
-    return DeadLetter(
-        "conflicting_report",
-        f"conversion {conversion.conversion_key.hex()} was reported before with body "
-        f"{first.hex()}, now with {conversion.body_hash.hex()}",
-    )

@@ -5,7 +5,8 @@
 | `j` visitor 16, click ulid 16, `c` | a click: instants, offset, ids, then maybe its tags |
 | `j` visitor 16, click ulid 16, `f` | the notes of that click |
 | `c` visitor 16, conversion key 16 | a conversion that can still change, with its last decision |
-| `k` conversion key 16 | body hash of the first report under this key, for ever |
+| `k`, `d` conversion key 16 | what stays for ever of a conversion: see last_rows.py |
+| `b`, `a`, `w` customer 16, conversion key 16 | customers' books: see customer_rows.py |
 | `t` due 8, conversion key 16 | when (log time) its grace ends: visitor |
 | `e` visitor 16 | nothing: the visitor was erased and its rows are gone |
 | `m` | how far the inputs are known, next offsets, owner epoch |
@@ -42,7 +43,8 @@ class Open(Struct, frozen=True, array_like=True):
     `clicks_end`: end of the clicks partition when it was read; `read_at`: worker clock then.
     `version` and `decision_id` are the last published decision's (0 and None before the first),
     `epoch` is that of the owner who published it. `overdue`: its grace is over. `wake`: the horizon
-    (an offset of the clicks partition) at which to look again, 0 for none.
+    (an offset of the clicks partition) at which to look again, 0 for none. `known_at`: the later
+    knowledge of the catalogue that a person wants it decided with, 0 for none.
     """
 
     conversion: Conversion
@@ -53,6 +55,7 @@ class Open(Struct, frozen=True, array_like=True):
     decision_id: bytes | None = None
     overdue: bool = False
     wake: int = 0
+    known_at: Millis = Millis(0)
 
 
 class Meta(Struct, frozen=True, array_like=True):
@@ -65,6 +68,8 @@ class Meta(Struct, frozen=True, array_like=True):
     epoch: int = 0
     clean: bool = True
     conversions_log: Millis = Millis(0)
+    customers_next: int = 0
+    redecisions_next: int = 0
 
 
 _TAGS = b"\x00"

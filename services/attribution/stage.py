@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from afflux.kernel.catalog import Catalog
-from afflux.kernel.events import Click, ClickFlag, Conversion, CreditSignal, Event
+from afflux.kernel.events import (
+    Click,
+    ClickFlag,
+    Conversion,
+    CreditSignal,
+    CustomerBound,
+    Event,
+    Redecision,
+)
 from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome, Park
 from afflux.kernel.types import Millis
 from afflux.runtime import metrics
@@ -17,9 +25,10 @@ from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
 from afflux.runtime.restoring import marking_damage
 from services.attribution.domain.erasing import Ends as LogEnds
+from services.attribution.domain.knowing import knowledge
 from services.attribution.domain.parking import signal_of
 from services.attribution.opening import Opener
-from services.attribution.process import Arrival, Policy, Process
+from services.attribution.process import Arrival, Fact, Policy, Process
 from services.attribution.upkeep import Upkeep
 
 Ends = Callable[[], Awaitable[Mapping[int, int]]]
@@ -52,7 +61,13 @@ class AttributionStage:
     """Decides conversions; state in `folder`/PARTITION."""
 
     name = "attribution"
-    topics: tuple[str, ...] = (Click.topic, ClickFlag.topic, Conversion.topic)
+    topics: tuple[str, ...] = (
+        Click.topic,
+        ClickFlag.topic,
+        Conversion.topic,
+        CustomerBound.topic,
+        Redecision.topic,
+    )
 
     def __init__(
         self,
@@ -74,7 +89,8 @@ class AttributionStage:
     @property
     def parked(self) -> int:
         """Conversions that wait for their first decision."""
-        return sum(part.state.parked for part in self._parts.values())
+        parts = self._parts.values()
+        return sum(part.state.parked + part.customers.waiting for part in parts)
 
     @property
     def erasing(self) -> int:
@@ -102,8 +118,9 @@ class AttributionStage:
         """Take a batch, then decide what it and the clocks have made ready."""
         await self._know_erasures(records, now)
         reports = [record.event for record in records if isinstance(record.event, Conversion)]
-        if reports:
-            await self._offers.sync(max(report.recorded_at for report in reports))
+        known_at = max((knowledge(record.event) for record in records), default=Millis(0))
+        if known_at:
+            await self._offers.sync(known_at)
         ends = await self._clicks_ends(reports)
         by_partition: dict[int, list[Record]] = defaultdict(list)
         for record in records:
@@ -149,9 +166,10 @@ class AttributionStage:
         arrivals = [
             Arrival(record.offset, record.event)
             for record in records
-            if isinstance(record.event, Click | ClickFlag | Conversion)
+            if isinstance(record.event, Fact)
         ]
         outputs: list[Event] = []
+        counted = process.counts
         taken = process.take(arrivals, clicks_end, now)
         for record, outcome in zip(records, taken, strict=True):
             outputs += self._act(record, outcome)
@@ -159,6 +177,7 @@ class AttributionStage:
         for outcome in process.settle(now):
             outputs += self._act(None, outcome)
         metrics.CUT_JOURNEYS.inc(process.cut_journeys - before)
+        _count(counted, process.counts)
         return outputs
 
     def _act(self, record: Record | None, outcome: Outcome) -> Sequence[Event]:
@@ -173,3 +192,9 @@ class AttributionStage:
             case Park() | _:
                 pass
         return ()
+
+
+def _count(before: tuple[int, int, int], after: tuple[int, int, int]) -> None:
+    counters = metrics.CUSTOMER_REQUESTS, metrics.CUSTOMER_BOOKS, metrics.CUSTOMER_REVISIONS
+    for counter, was, now in zip(counters, before, after, strict=True):
+        counter.inc(now - was)

@@ -12,15 +12,16 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from afflux.kernel.events import Click, ClickFlag, Conversion
+from afflux.kernel.events import Click, ClickFlag, Conversion, CustomerBound, Redecision
 from afflux.kernel.types import Millis
-from services.attribution import rows
+from services.attribution import last_rows, rows
 from services.attribution.domain.journey import Journey, Note, Seen, Step, counted, gather
 from services.attribution.domain.parking import Progress, visitor_of
 from services.attribution.rows import Open
 from services.attribution.table import Overlay, Table
 
 CLICKS, FLAGS, CONVERSIONS = Click.topic, ClickFlag.topic, Conversion.topic
+CUSTOMERS, REDECISIONS = CustomerBound.topic, Redecision.topic
 SWEEP = 500
 """Conversions looked at in one batch when their grace ends."""
 
@@ -80,7 +81,14 @@ class State:
             CLICKS: self.meta.progress.clicks_next,
             FLAGS: self.meta.flags_next,
             CONVERSIONS: self.meta.conversions_next,
+            CUSTOMERS: self.meta.customers_next,
+            REDECISIONS: self.meta.redecisions_next,
         }
+
+    @property
+    def rows(self) -> Overlay:
+        """The rows themselves, for customers' books: they are committed with everything else."""
+        return self._rows
 
     @property
     def parked(self) -> int:
@@ -141,7 +149,8 @@ class State:
 
     def known(self, conversion_keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the body hashes of the first reports under these keys."""
-        return self._rows.multi_get([rows.known_key(key) for key in conversion_keys])
+        found = self._rows.multi_get([rows.known_key(key) for key in conversion_keys])
+        return [None if row is None else row[: last_rows.HASH] for row in found]
 
     def remember(self, conversion: Conversion) -> None:
         """Keep for ever which report came first under a key."""
@@ -251,6 +260,8 @@ class State:
             progress=progress,
             flags_next=positions.get(FLAGS, self.meta.flags_next),
             conversions_next=positions.get(CONVERSIONS, self.meta.conversions_next),
+            customers_next=positions.get(CUSTOMERS, self.meta.customers_next),
+            redecisions_next=positions.get(REDECISIONS, self.meta.redecisions_next),
         )
         if positions or len(self._rows):
             self._write_meta()

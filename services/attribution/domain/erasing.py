@@ -23,6 +23,7 @@ class Ends(Struct, frozen=True):
     clicks: int
     flags: int
     conversions: int
+    redecisions: int = 0
 
 
 class Reached(Struct, frozen=True):
@@ -31,6 +32,7 @@ class Reached(Struct, frozen=True):
     horizon: int
     flags: int
     conversions: int
+    redecisions: int = 0
 
     def covers(self, ends: Ends) -> bool:
         """Return whether all that stands below `ends` is processed."""
@@ -38,6 +40,7 @@ class Reached(Struct, frozen=True):
             self.horizon >= ends.clicks
             and self.flags >= ends.flags
             and self.conversions >= ends.conversions
+            and self.redecisions >= ends.redecisions
         )
 
 
@@ -73,6 +76,11 @@ class Erasing:
         """Return whether a fact of log time `at` comes after the visitor's erasure."""
         since = self._erased.get(visitor)
         return since is not None and (at > since or visitor not in self._pending)
+
+    def erased_before(self, visitor: bytes, at: Millis) -> bool:
+        """Return whether the visitor was erased before log time `at`."""
+        since = self._erased.get(visitor)
+        return since is not None and at > since
 
     def forgot(self, visitor: bytes) -> bool:
         """Return whether the visitor was erased and its state is gone."""
