@@ -57,7 +57,12 @@ SHIP_SKIPPED = Counter(
     "afflux_ship_skipped", "Journal records found in Kafka already after a restart.", ["topic"]
 )
 CUT_JOURNEYS = Counter(
-    "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
+    "afflux_cut_journeys",
+    "Times a decision looked at the newest 200 clicks or views of more of its advertiser's.",
+)
+EXPIRED_BUCKETS = Counter(
+    "afflux_expired_buckets",
+    "Months of touches dropped whole, because no conversion can see them any more.",
 )
 CHECKPOINTS = Counter(
     "afflux_checkpoints",

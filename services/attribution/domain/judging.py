@@ -11,7 +11,6 @@ from afflux.kernel.events import Conversion
 from afflux.kernel.ids import ulid_time
 from afflux.kernel.types import Millis
 from services.attribution.domain.journey import (
-    MAX_TOUCHES,
     NO_TAGS,
     Journey,
     Seen,
@@ -82,14 +81,13 @@ def named_step(conversion: Conversion, journey: Journey) -> Step | None:
 
 
 def listed(journey: Journey, named: Step | None) -> Sequence[Step]:
-    """Return the touches a decision lists: the newest, and the named one, oldest first."""
+    """Return the touches a decision lists: those it sees, and the named one, oldest first."""
     if named is None:
         return journey.steps
     click_id = named.seen.click_id
     others = [step for step in journey.steps if step.seen.click_id != click_id]
-    steps = others[-(MAX_TOUCHES - 1) :]
-    insort(steps, named, key=by_time)
-    return steps
+    insort(others, named, key=by_time)
+    return others
 
 
 def _fault_of_named(conversion: Conversion, step: Step, lookup: Lookup) -> str | None:
