@@ -27,6 +27,7 @@ from afflux.kernel.events import Click, ClickFlag, Conversion, Decision
 from afflux.kernel.types import Millis
 from afflux.runtime.checkpointing import Keeper
 from afflux.runtime.checkpoints import Checkpoints
+from afflux.runtime.log import configure_logging
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
 from services.attribution.domain.facts import seen_of
@@ -93,8 +94,8 @@ async def restart(folder: Path, started: float, touches: int) -> dict[str, float
     visitor = (touches // EACH // 2).to_bytes(16, "big")
     report = replace(conversion(1, touches, who=1), visitor_key=visitor)
     record = Record(Conversion.topic, 0, 0, report.key, b"", 0, (), report)
-    await stage.process([record], Millis(T0))
-    decided = [one for one in await stage.process([], NEVER) if isinstance(one, Decision)]
+    outputs = [*await stage.process([record], Millis(T0)), *await stage.process([], NEVER)]
+    decided = [one for one in outputs if isinstance(one, Decision)]
     assert len(decided[0].touches) == EACH, len(decided[0].touches)
     first = time.time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF)
@@ -111,7 +112,7 @@ def child(folder: Path, touches: int) -> dict[str, float]:
     """Run `restart` in a process of its own, from its start."""
     command = [sys.executable, "-m", "bench.restart", "--child", str(folder)]
     words = [*command, str(time.time()), str(touches)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     shutil.rmtree(folder / "live")
     return found
@@ -119,6 +120,7 @@ def child(folder: Path, touches: int) -> dict[str, float]:
 
 def main() -> None:
     """Run it, or be the process that is measured."""
+    configure_logging("bench")
     if "--child" in sys.argv:
         folder, started, touches = Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
         print(json.dumps(asyncio.run(restart(folder, started, touches))))

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from afflux.cli.main import build
 from afflux.kernel.events import Conversion, Decision, Event
 from afflux.runtime.checkpoints import Checkpoints
+from afflux.runtime.log import configure_logging
 from afflux.runtime.paths import ROOT
 from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
@@ -187,6 +188,7 @@ def test_kill_9_while_a_checkpoint_is_made_leaves_none_that_is_not_whole(tmp_pat
 
 def forever(folder: Path) -> None:
     """Write and make checkpoints until killed."""
+    configure_logging("checkpoints")  # standard output is for one word
     home = Home(folder)
     home.open()
     print("open", flush=True)
