@@ -31,6 +31,7 @@ COMMANDS = {
     "notify": "afflux.cli.notify:app",
     "rejections": "afflux.cli.rejections:app",
     "journal": "afflux.cli.journal:app",
+    "state": "afflux.cli.state:app",
 }
 
 

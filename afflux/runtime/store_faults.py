@@ -42,7 +42,7 @@ def told(path: Path, error: Exception) -> Exception:
         return StoreBusy(path, "another process has this state open")
     if "No space left on device" in text or "Disk quota exceeded" in text:
         return StoreFull(path, full_sentence(path))
-    if "Corruption" in text:
+    if "Corruption" in text or "No such file or directory" in text:
         return StoreDamaged(path, text)
     return error
 

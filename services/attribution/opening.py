@@ -70,7 +70,7 @@ class Opener:
         live = self._folder / str(number)
         checkpoints = Checkpoints(self._checkpoints / str(number))
         mark = prepare(live, checkpoints, read_offsets, rows.FORMAT)
-        log.info("state_opened", partition=number, source=mark.source, checkpoint=mark.number)
+        log.info("state_opened", partition=number, opened_from=mark.source, checkpoint=mark.number)
         return Opened(RocksTable(live), mark)
 
     async def _learn(self, opened: Mapping[int, Opened], history: History) -> None:
@@ -92,7 +92,9 @@ class Opener:
         _leave(anew, standing.standing())
         for number, one in lost.items():
             lineage.rise_above(one.table, highest)
-            log.warning("versions_rise", partition=number, above=highest, source=one.mark.source)
+            log.warning(
+                "versions_rise", partition=number, above=highest, opened_from=one.mark.source
+            )
             if one.mark.since is not None:
                 _begin(number, one, await history.since(one.mark.since))
 
