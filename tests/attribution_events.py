@@ -20,6 +20,7 @@ from afflux.kernel.events import (
     Impression,
     Operation,
     PartitionReason,
+    Redecision,
     Signal,
     Status,
 )
@@ -222,6 +223,7 @@ class Log:
     conversions: list[Conversion] = field(default_factory=list)
     erasures: dict[bytes, Millis] = field(default_factory=dict)
     views: list[Impression] = field(default_factory=list)
+    redecisions: list[Redecision] = field(default_factory=list)
 
     def ends_after(self, at: Millis) -> Ends:
         """The first ends behind which every record's log time is later than `at`."""
@@ -235,15 +237,19 @@ class Log:
         # The screen is never idle: its words on these clicks stand in the log, too.
         marks = [n for n, f in enumerate(self.flags, 1) if f.action is FlagAction.SCREENED]
         enough = [n for n in marks if self.flags[n - 1].source_offset >= ends[0]]
-        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2], views=ends[3])
+        before = sum(wish.recorded_at <= at for wish in self.redecisions)
+        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2], before, views=ends[3])
 
-    def topic(self, name: str) -> Sequence[Click | ClickFlag | Conversion | Impression]:
+    def topic(
+        self, name: str
+    ) -> Sequence[Click | ClickFlag | Conversion | Impression | Redecision]:
         """The records of a topic; their offsets count from 0."""
         topics = {
             Click.topic: self.clicks,
             ClickFlag.topic: self.flags,
             Conversion.topic: self.conversions,
             Impression.topic: self.views,
+            Redecision.topic: self.redecisions,
         }
         return topics[name]
 

@@ -2,7 +2,7 @@
 
 | key | value |
 |---|---|
-| `b` customer 16, conversion key 16 | a conversion of the customer: what it asks, what was published |
+| `b` customer 16, conversion key 16 | what a conversion asks, what was published |
 | `a` customer 16, conversion key 16 | the decision that was made without looking at the customer |
 | `w` customer 16, conversion key 16 | a conversion that waits for its first decision: until when |
 """
@@ -23,8 +23,9 @@ class Entry(Struct, frozen=True, array_like=True):
     """A conversion in its customer's book.
 
     `asked_version` is the request's it comes from, `first` the version behind which ours count,
-    `read_at` the worker's clock when it first came. `version`, `decision_id` and `epoch` are those
-    of the last published decision (0 and None before); `inputs` is the hash of all it came from.
+    `read_at` the worker's clock when the report was read. `version`, `decision_id` and `epoch` are
+    those of the last published decision (0 and None before); `inputs` is the hash of all it came
+    from.
     """
 
     member: Member

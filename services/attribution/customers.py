@@ -62,8 +62,9 @@ class Customers:
         known = book.get(key)
         if known is not None and request.version <= known.asked_version:
             return _REPEATED
+        since = Millis(max(0, now - asked.waited_ms))  # it has waited for its click already
         entry = Entry(
-            member_of(request, asked), asked.event_id, request.version, asked.version, now
+            member_of(request, asked), asked.event_id, request.version, asked.version, since
         )
         if known is not None:
             entry = msgspec.structs.replace(
@@ -126,7 +127,7 @@ class Customers:
         if decision.event_id != entry.decision_id:
             self.revised += entry.version > 0
             version = _version(entry, epoch)
-            waited_ms = min(asked.waited_ms + max(0, now - entry.read_at), 2**31 - 1)
+            waited_ms = min(max(0, now - entry.read_at), 2**31 - 1)
             events = (
                 msgspec.structs.replace(
                     decision, version=version, supersedes=entry.decision_id, waited_ms=waited_ms

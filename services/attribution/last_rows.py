@@ -2,7 +2,7 @@
 
 | key | value |
 |---|---|
-| `k` conversion key 16 | body hash 16 of the first report, then, once it is finished, its last word |
+| `k` conversion key 16 | body hash 16 of the first report; once it is finished, its last word |
 | `d` conversion key 16 | the knowledge of the catalogue a person wants it decided with |
 """
 

@@ -30,7 +30,7 @@ from services.attribution.domain.erasing import Ends, Erasing, Reached
 from services.attribution.domain.horizon import Horizon
 from services.attribution.domain.journey import Journey
 from services.attribution.domain.parking import needed, ready, visitor_of
-from services.attribution.intake import Intake
+from services.attribution.intake import NOTED, Intake
 from services.attribution.lasting import Lasting
 from services.attribution.opened import awaits_named, concerns, conflict, covered_from, owner
 from services.attribution.redeciding import Redeciding
@@ -190,7 +190,7 @@ class Process:
         )
         if visitor is None or self.erasing.refuses(visitor, log_time):
             decision = self.deciding.decide(opened, Journey())
-            return self._publish(opened, decision, now, last=True)[1] or Emit(())
+            return self._publish(opened, decision, now, last=True)[1] or NOTED
         self.state.add_open(visitor, opened, self._due(conversion))
         self._fresh[conversion.conversion_key] = opened
         return Park(self._deadline(opened), "awaits_click")

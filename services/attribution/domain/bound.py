@@ -11,6 +11,8 @@ from afflux.kernel.ids import derive
 from afflux.kernel.types import Millis
 from services.attribution.domain.customers import Choice
 
+MODEL = "customer"
+"""No model shares here: the shares are those of the conversion that bound the customer."""
 _NO_ID = bytes(16)
 _NO_TOUCH = "no_touch"
 _SPEAKS_LAST = ("lifetime_over", "customer_unbound")
@@ -34,7 +36,7 @@ def bound(asked: Decision, choice: Choice) -> Decision:
         shares=list(choice.shares),
         touches=[_beside(touch, shared) for touch in asked.touches],
         signal=CreditSignal.CUSTOMER,
-        model=choice.model,
+        model=MODEL,
         window_s=0,
         terms_version=choice.terms_version,
         screened=True,

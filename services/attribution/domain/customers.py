@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 
 from msgspec import Struct
 
@@ -28,7 +28,6 @@ class Wish(Struct, frozen=True, array_like=True):
     """A conversion's wish to bind its customer: to `shares`, for `months`, for `payments`."""
 
     shares: tuple[Share, ...]
-    model: str
     months: int | None = None
     payments: int | None = None
 
@@ -70,7 +69,6 @@ class Choice(Struct, frozen=True, array_like=True):
 
     shares: tuple[Share, ...] = ()
     reason: str | None = None
-    model: str = ""
     offer_id: int | None = None
     terms_version: int = 0
     bound_by: bytes | None = None
@@ -106,7 +104,7 @@ def months_after(at: Millis, months: int) -> Millis:
     start = _EPOCH + timedelta(milliseconds=at)
     years, month = divmod(start.month - 1 + months, 12)
     year = start.year + years
-    if year > datetime.max.year:
+    if year > MAXYEAR:
         return _FOR_EVER
     day = min(start.day, monthrange(year, month + 1)[1])
     end = start.replace(year=year, month=month + 1, day=day)
@@ -128,14 +126,11 @@ def _one(member: Member, binder: Member | None, paid: int, catalog: Catalog) -> 
         return Choice(reason="lifetime_none")
     if _over(member, binder, binder.wish, paid):
         return Choice(reason="lifetime_over")
-    wish = binder.wish
-    found = _with_terms(member, wish.shares, catalog)
+    found = _with_terms(member, binder.wish.shares, catalog)
     if isinstance(found, str):
         return Choice(reason=found)
     shares, offer_id, version = found
-    return Choice(
-        shares, None, wish.model, offer_id, version, binder.conversion_key, binder.reported_at
-    )
+    return Choice(shares, None, offer_id, version, binder.conversion_key, binder.reported_at)
 
 
 def _by_person(
@@ -159,7 +154,7 @@ def _by_person(
     if isinstance(found, str):
         return Choice(reason=found)
     shares, offer_id, version = found
-    return Choice(shares, None, "last", offer_id, version)
+    return Choice(shares, None, offer_id, version)
 
 
 def _over(member: Member, binder: Member, wish: Wish, paid: int) -> bool:

@@ -98,7 +98,7 @@ class Lifetimes:
 def member_of(bound: CustomerBound, asked: Decision) -> Member:
     """Return the conversion of a request as its customer's book has it."""
     attributed = asked.result is Result.ATTRIBUTED
-    wish = Wish(tuple(bound.shares), asked.model, bound.months, bound.payments)
+    wish = Wish(tuple(bound.shares), bound.months, bound.payments)
     return Member(
         conversion_key=bound.conversion_key,
         advertiser_id=bound.advertiser_id,
