@@ -8,7 +8,7 @@ from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import CustomerBound, Decision
 from afflux.kernel.outcome import DeadLetter, Emit, Outcome
 from afflux.kernel.types import Millis
-from services.attribution.process import Arrival, Fact, Policy, Process
+from services.attribution.process import Arrival, Fact, Policy, Process, TouchEnds
 from services.attribution.state import CUSTOMERS, REDECISIONS, State
 from services.attribution.table import Table
 from tests.attribution_events import HOUR, T0, TOPICS, Log, catalog
@@ -72,7 +72,8 @@ class Worker:
                 positions[topic] = begin + len(some)
         at = Millis(T0 + now)
         self.know(max((arrival.event.recorded_at for arrival in arrivals), default=0), at)
-        taken = self.process.take(arrivals, len(self.log.clicks), at)
+        ends = TouchEnds(len(self.log.clicks), len(self.log.views))
+        taken = self.process.take(arrivals, ends, at)
         settled = self.process.settle(at)
         self.outcomes += [*taken, *settled]
         for outcome in (*taken, *settled):
@@ -83,6 +84,7 @@ class Worker:
                     self.send(event)
         if commit:
             self.process.state.commit(positions)
+            self.process.state.expire()
         else:
             self.start()
 

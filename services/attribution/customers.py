@@ -23,7 +23,7 @@ from services.attribution.domain.bound import bound
 from services.attribution.domain.customers import Choice, choose
 from services.attribution.domain.lifetimes import member_of
 from services.attribution.last_rows import pack_instant, unpack_instant
-from services.attribution.table import Overlay
+from services.attribution.overlay import Overlay
 
 _NOTED: Outcome = Emit(())
 _REPEATED: Outcome = Drop("redelivered")

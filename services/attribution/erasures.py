@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from afflux.kernel.events import Click, ClickFlag, Conversion, Redecision
+from afflux.kernel.events import Click, ClickFlag, Conversion, Impression, Redecision
 from afflux.kernel.types import Millis
 from afflux.runtime.codec import Codec
 from afflux.runtime.erasure_follower import ErasureFollower
@@ -18,7 +18,7 @@ from services.attribution.domain.erasing import Ends
 log = get_logger(__name__)
 _ATTEMPTS = 20
 _RETRY_S = 0.5
-_TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic, Redecision.topic)
+_TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic, Redecision.topic, Impression.topic)
 
 
 class ErasureLog:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from afflux.kernel.types import Millis
 from services.attribution import last_rows, rows
 from services.attribution.last_rows import Last
+from services.attribution.overlay import Overlay
 from services.attribution.rows import Open
-from services.attribution.table import Overlay
 
 
 class Lasting:

@@ -28,6 +28,11 @@ def covered_from(journey: Journey) -> int:
     return position((*journey.steps, *named))
 
 
+def awaits_named(opened: Open, journey: Journey) -> bool:
+    """Return whether the click that the report names has not come."""
+    return opened.conversion.click_id is not None and journey.named is None
+
+
 def conflict(conversion: Conversion, first: bytes) -> DeadLetter:
     """Return the second report under a key, for people; the first one stays (law I2)."""
     return DeadLetter(

@@ -15,6 +15,7 @@ from afflux.kernel.events import Conversion, Redecision
 from afflux.kernel.outcome import DeadLetter, Drop, Emit, Outcome
 from afflux.kernel.types import Millis
 from services.attribution.domain.erasing import Erasing
+from services.attribution.domain.horizon import Horizon
 from services.attribution.domain.parking import visitor_of
 from services.attribution.lasting import Lasting
 from services.attribution.rows import Open
@@ -28,10 +29,11 @@ _ERASED: Outcome = Drop("visitor_erased")
 class Redeciding:
     """The wishes of one partition."""
 
-    def __init__(self, state: State, lasting: Lasting, erasing: Erasing) -> None:
+    def __init__(self, state: State, lasting: Lasting, erasing: Erasing, horizon: Horizon) -> None:
         self._state = state
         self._lasting = lasting
         self._erasing = erasing
+        self._horizon = horizon
         self._pending: dict[bytes, Conversion] = {}
         self._any = state.offsets[REDECISIONS] > 0
 
@@ -78,4 +80,16 @@ class Redeciding:
     def _as_finished(self, conversion: Conversion, known_at: Millis, now: Millis) -> Open:
         last = self._lasting.last(conversion.conversion_key)
         epoch = last.epoch or self._state.meta.epoch
-        return Open(conversion, 0, now, epoch, last.version, last.decision_id, known_at=known_at)
+        # What it may see is a property of the log, as long as the store still holds it.
+        since = conversion.recorded_at - self._horizon.keep_ms(conversion.recorded_at)
+        return Open(
+            conversion,
+            0,
+            now,
+            epoch,
+            last.version,
+            last.decision_id,
+            known_at=known_at,
+            since=Millis(since),
+            views=self._horizon.views_matter(conversion.advertiser_id, known_at),
+        )
