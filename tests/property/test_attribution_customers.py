@@ -138,7 +138,7 @@ def test_A2_partitions_and_the_order_within_the_topics_do_not_matter_to_customer
     log.flags.clear()
     log.clicks[:] = [each for each in log.clicks if each.recorded_at < T0 + HOUR]
     reference = Cluster(screen(split(log, 1)), memory(1), view, LONG).drain().final
-    shuffled = Log(log.clicks, [], log.conversions[:], {}, log.redecisions[:])
+    shuffled = Log(log.clicks, [], log.conversions[:], redecisions=log.redecisions[:])
     random.Random(seed).shuffle(shuffled.conversions)
     random.Random(seed).shuffle(shuffled.redecisions)
     other = Cluster(screen(split(shuffled, 4)), memory(4), view, LONG).drain(batch=2).final
