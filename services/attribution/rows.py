@@ -30,7 +30,7 @@ FAMILY = 17
 META = b"m"
 PUBLISHED = b"mp"
 FORMAT = 1
-"""Version of the rows; a checkpoint of a later one is not for this code."""
+"""Version of the rows; a checkpoint of another one is not for this code."""
 DUE = b"t"
 _CLICK = Packing(">qqqqqqqq")
 _LAST = b"\xff" * 10
