@@ -11,7 +11,6 @@
 | `e` visitor 16 | nothing: the visitor was erased and its rows are gone |
 | `m` | how far the inputs are known, next offsets, owner epoch |
 | `mp` | next offsets of attribution.decisions by partition, as of the last checkpoint |
-| `v` | the format of all these rows |
 """
 
 from __future__ import annotations
@@ -26,11 +25,14 @@ from services.attribution.domain.parking import Progress
 
 META = b"m"
 PUBLISHED = b"mp"
-FORMAT_KEY = b"v"
 FORMAT = 2
 """Version of the rows; neither a store of another one nor a checkpoint is for this code."""
 DUE, VIEWS_DUE = b"t", b"x"
 LAST_INSTANT = Millis(_LAST)
+
+
+class ForeignFormat(Exception):
+    """The store was written by a version whose rows look otherwise."""
 
 
 class Open(Struct, frozen=True, array_like=True):
@@ -65,7 +67,7 @@ class Open(Struct, frozen=True, array_like=True):
 class Meta(Struct, frozen=True, array_like=True):
     """Where one partition stands. `clean`: the last owner left nothing published uncommitted;
     `conversions_log`: log time of the conversions partition. `cut`: touches logged before it count
-    for no report that is still to be read."""
+    for no report that is still to be read. `form`: the format of all rows."""
 
     progress: Progress = Progress()
     conversions_next: int = 0
@@ -76,6 +78,7 @@ class Meta(Struct, frozen=True, array_like=True):
     customers_next: int = 0
     redecisions_next: int = 0
     cut: Millis = Millis(0)
+    form: int = 1
 
 
 _open = msgspec.msgpack.Decoder(Open)
@@ -120,8 +123,19 @@ def unpack_open(row: bytes) -> Open:
 
 
 def unpack_meta(row: bytes | None) -> Meta:
-    """Return where a partition stands; a new store stands at the beginning."""
-    return _meta.decode(row) if row else Meta()
+    """Return where a partition stands; a new store stands at the beginning.
+
+    Errors: ForeignFormat.
+    """
+    if row is None:
+        return Meta(form=FORMAT)
+    meta = _meta.decode(row)
+    if meta.form != FORMAT:
+        raise ForeignFormat(
+            f"the state is stored in format {meta.form}, this version reads format {FORMAT}: move "
+            "its folder and its checkpoints away and start again, it is rebuilt from the topics"
+        )
+    return meta
 
 
 def unpack_ends(row: bytes | None) -> dict[int, int]:

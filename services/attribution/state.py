@@ -36,17 +36,13 @@ IMPRESSIONS = Impression.topic
 HOUR_MS = 3_600_000
 
 
-class ForeignFormat(Exception):
-    """The store was written by a version whose rows look otherwise."""
-
-
 class State:
     """One partition's state over a table; one owner at a time."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._rows = Overlay(table)
-        self.meta = rows.unpack_meta(_checked(self._rows))
+        self.meta = rows.unpack_meta(self._rows.get(rows.META))
         self.journeys = Journeys(table, self._rows)
         self._visitors: dict[bytes, int] = {}
         self._by_horizon: list[tuple[int, bytes, bytes]] = []
@@ -288,21 +284,3 @@ class State:
 
     def _queue(self, opened: Open) -> Dues:
         return self._views_dues if opened.views else self._dues
-
-
-def _checked(state: Overlay) -> bytes | None:
-    """Return the row of a store whose format is this one; a new store gets it.
-
-    Errors: ForeignFormat.
-    """
-    found, meta = state.multi_get([rows.FORMAT_KEY, rows.META])
-    if found is None and meta is None:
-        state.put(rows.FORMAT_KEY, str(rows.FORMAT).encode())
-        state.flush()
-    elif found != str(rows.FORMAT).encode():
-        raise ForeignFormat(
-            f"the state is stored in format {(found or b'1').decode()}, this version reads "
-            f"format {rows.FORMAT}: move its folder away and start again, it is rebuilt from "
-            "the topics"
-        )
-    return meta
