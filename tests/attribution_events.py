@@ -222,8 +222,8 @@ class Log:
     flags: list[ClickFlag] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     erasures: dict[bytes, Millis] = field(default_factory=dict)
-    views: list[Impression] = field(default_factory=list)
     redecisions: list[Redecision] = field(default_factory=list)
+    views: list[Impression] = field(default_factory=list)
 
     def ends_after(self, at: Millis) -> Ends:
         """The first ends behind which every record's log time is later than `at`."""

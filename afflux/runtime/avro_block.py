@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import fastavro
 import polars as pl
-from msgspec import Struct
 from msgspec.structs import fields
 
-from afflux.kernel.events.common import LAST_INSTANT, Binary16, Instant
+from afflux.kernel.events.common import LAST_INSTANT, LAST_MINOR, Binary16, Instant, Minor
+from afflux.runtime.avro_sizes import datum_sizes
 from afflux.runtime.schemas import Schema
 
 _SYNC = b"afflux-sync-mark"
@@ -19,33 +20,37 @@ _MAGIC = b"Obj\x01"
 _SENTINEL = b"\xa5" * 16
 
 
-class Block(Struct, frozen=True):
-    """The framed values of a batch and their Kafka keys, in order."""
-
-    frame: bytes
-    values: Sequence[bytes | None]
-    keys: Sequence[bytes | None]
-
-
 class BlockWriter:
     """Decodes blocks of one schema; `key_column` holds the record's Kafka key."""
 
     def __init__(self, schema: Schema, key_column: str) -> None:
+        self.frame = b"\x00" + schema.schema_id.to_bytes(4, "big")
         self._key_column = key_column
         self._ids = _columns(schema, Binary16)
         self._instants = _columns(schema, Instant)
+        self._minors = _columns(schema, Minor) + _columns(schema, Minor | None)
         self._header = _MAGIC + _metadata(schema.plain) + _SYNC
         self._sentinel = _sentinel(schema.parsed)
         alone = self._read([self._sentinel])
         if alone is None:
             raise ValueError(f"polars cannot read blocks of {schema.name}/v{schema.version}")
+        self._fields = json.loads(schema.plain)["fields"]
+        if datum_sizes(alone, self._fields).tolist() != [len(self._sentinel)]:
+            raise ValueError(f"the size of {schema.name}/v{schema.version} is not known")
         self._sentinel_row = alone.row(0)
+        self._types = alone.schema
+        self._defaults = _defaults(schema.parsed)
 
-    def decode(self, block: Block) -> pl.DataFrame | None:
-        """Return one row a value, or None unless every sign says the rows are right."""
-        frame, size = block.frame, len(block.frame)
+    def decode(
+        self, values: Sequence[bytes | None], keys: Sequence[bytes | None]
+    ) -> pl.DataFrame | None:
+        """Return one row a framed value, or None unless every sign says the rows are right.
+
+        `keys` are the Kafka keys of the values, in order.
+        """
+        frame, size = self.frame, len(self.frame)
         datums: list[bytes] = []
-        for value in block.values:
+        for value in values:
             if value is None or value[:size] != frame:
                 return None
             datums.append(value[size:])
@@ -53,14 +58,33 @@ class BlockWriter:
         rows = self._read(datums)
         if rows is None or rows.height != len(datums) or rows.row(-1) != self._sentinel_row:
             return None
+        if datum_sizes(rows, self._fields).tolist() != list(map(len, datums)):
+            return None
         rows = rows.head(-1)
-        if rows.get_column(self._key_column).to_list() != list(block.keys):
+        if rows.get_column(self._key_column).to_list() != list(keys):
             return None
         sizes = rows.select((pl.col(name).bin.size() != 16).any() for name in self._ids)
         late = rows.select(
             (~pl.col(name).is_between(0, LAST_INSTANT)).any() for name in self._instants
         )
-        return None if any(sizes.row(0)) or any(late.row(0)) else rows
+        amounts = rows.select(
+            (~pl.col(name).is_between(0, LAST_MINOR)).any() for name in self._minors
+        )
+        broken = [*sizes.row(0), *late.row(0), *(amounts.row(0) if self._minors else ())]
+        return None if any(broken) else rows
+
+    def align(self, rows: pl.DataFrame) -> pl.DataFrame | None:
+        """Return rows that an older schema wrote as this one has them, None if that cannot be:
+        what the older one did not know has its default."""
+        columns = []
+        for name, kind in self._types.items():
+            if name in rows.columns:
+                columns.append(rows.get_column(name).cast(kind))
+            elif name in self._defaults:
+                columns.append(pl.Series(name, [self._defaults[name]] * rows.height, kind))
+            else:
+                return None
+        return pl.DataFrame(columns)
 
     def _read(self, datums: Sequence[bytes]) -> pl.DataFrame | None:
         body = b"".join(datums)
@@ -75,7 +99,15 @@ class BlockWriter:
 
 def _columns(schema: Schema, kind: object) -> list[str]:
     """Name the columns under a rule of the struct, to check it on whole columns."""
-    return [field.name for field in fields(schema.event) if field.type == kind]
+    written = {field["name"] for field in schema.parsed["fields"]}
+    return [
+        field.name for field in fields(schema.event) if field.type == kind and field.name in written
+    ]
+
+
+def _defaults(parsed: Any) -> dict[str, Any]:
+    """Return the value of each field that a writer may leave out."""
+    return {field["name"]: field["default"] for field in parsed["fields"] if "default" in field}
 
 
 def _sentinel(parsed: Any) -> bytes:

@@ -1,8 +1,9 @@
 """Events to bytes and back: Avro in the Confluent wire format, whole batches where it pays.
 
 The fast path decodes a batch of values as one Avro container block with polars. A damaged datum
-can shift all that follow without an error, so a block is trusted only if it has as many rows as
-values, its key column equals the Kafka keys, and a sentinel appended to it decodes to itself.
+can shift others without an error, so a block is trusted only if it has as many rows as values,
+every row takes exactly the bytes of its value, its key column equals the Kafka keys, and a
+sentinel appended to it decodes to itself.
 Everything else is decoded one by one, so that only the bad record is lost to the dead letters.
 """
 
@@ -106,19 +107,31 @@ class Codec:
     ) -> pl.DataFrame | None:
         """Return the batch as a frame, one row a value, or None if it cannot be trusted."""
         column = self._keys.get(topic)
-        first = values[0] if values else None
-        if column is None or first is None or len(values) < _FAST_FROM:
+        if column is None or len(values) < _FAST_FROM:
             return None
-        newest = self._schemas.newest[BY_TOPIC[topic]]
-        if first[:_FRAME] != self._frames[newest.event]:
-            return None
-        # Only those who read hot topics pay for loading polars.
-        from afflux.runtime.avro_block import Block, BlockWriter  # noqa: PLC0415
+        frames = {None if value is None else value[:_FRAME] for value in values}
+        newest = self._writer(self._schemas.newest[BY_TOPIC[topic]], column)
+        if frames == {newest.frame}:
+            return newest.decode(values, keys)
+        writers = {newest.frame: newest}
+        for frame in frames - {newest.frame}:
+            try:
+                writer = self._writer(self._schema(topic, frame), column)
+            except (Undecodable, ValueError):
+                return None
+            writers[writer.frame] = writer
+        from afflux.runtime.avro_mixed import decode_mixed  # noqa: PLC0415
 
-        writer = self._blocks.get(newest.schema_id)
-        if writer is None:
-            writer = self._blocks[newest.schema_id] = BlockWriter(newest, column)
-        return writer.decode(Block(self._frames[newest.event], values, keys))
+        return decode_mixed(newest, writers, values, keys)
+
+    def _writer(self, schema: Schema, column: str) -> BlockWriter:
+        # Only those who read hot topics pay for loading polars.
+        from afflux.runtime.avro_block import BlockWriter  # noqa: PLC0415
+
+        found = self._blocks.get(schema.schema_id)
+        if found is None:
+            found = self._blocks[schema.schema_id] = BlockWriter(schema, column)
+        return found
 
     def _decode_one(
         self, topic: str, value: bytes | None, key: bytes | None

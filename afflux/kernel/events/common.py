@@ -16,7 +16,8 @@ Binary16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 LAST_INSTANT = 253_402_300_799_999
 Instant = Annotated[Millis, Meta(ge=0, le=LAST_INSTANT)]
 """An instant of the years 1970 to 9999: anything else is damage, not a time."""
-Minor = Annotated[int, Meta(ge=0, le=10**15)]
+LAST_MINOR = 10**15
+Minor = Annotated[int, Meta(ge=0, le=LAST_MINOR)]
 """An amount in minor units that can be summed without fear: far above what an edge accepts."""
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 
