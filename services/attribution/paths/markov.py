@@ -1,8 +1,8 @@
 """Removal effects of channels in the absorbing Markov chain of the paths, exactly.
 
 Sources: Anderl, Becker, von Wangenheim, Schumann, Mapping the customer journey, International
-Journal of Research in Marketing 33 (2016); Shao, Li, Data-driven multi-touch attribution models,
-KDD 2011. Absorbing chains: Kemeny, Snell, Finite Markov chains (1960), chapter 3.
+Journal of Research in Marketing 33 (2016); Archak, Mirrokni, Muthukrishnan, Mining
+advertiser-specific user behavior using adfactors, WWW 2010. Absorbing chains: Kemeny, Snell, Finite Markov chains (1960), chapter 3.
 """
 
 from __future__ import annotations
