@@ -80,12 +80,22 @@ def named_step(conversion: Conversion, journey: Journey) -> Step | None:
 
 
 def listed(journey: Journey, named: Step | None) -> Sequence[Step]:
-    """Return the touches a decision lists: the newest, and the named one, oldest first."""
+    """Return the touches a decision lists, oldest first: the journey's and the named click.
+
+    Where the journey is full, a named click that is too old to be in it takes the place of the
+    oldest of its advertiser's clicks.
+    """
     if named is None:
         return journey.steps
     click_id = named.seen.click_id
-    others = [step for step in journey.steps if step.seen.click_id != click_id]
-    steps = others[-(MAX_TOUCHES - 1) :]
+    steps = [step for step in journey.steps if step.seen.click_id != click_id]
+    if MAX_TOUCHES <= len(steps) == len(journey.steps):
+        advertiser_id = named.seen.advertiser_id
+        clicks = [
+            s for s in steps if s.seen.kind == CLICK and s.seen.advertiser_id == advertiser_id
+        ]
+        if len(clicks) >= MAX_TOUCHES:
+            steps.remove(clicks[0])
     insort(steps, named, key=by_time)
     return steps
 
