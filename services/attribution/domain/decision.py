@@ -29,7 +29,6 @@ UNPUBLISHED = 0
 """Version of a decision that has not been given one."""
 _NO_ID = bytes(16)
 _encode = msgspec.msgpack.Encoder().encode
-_fill_in = msgspec.structs.force_setattr
 
 
 def decide(
@@ -53,10 +52,11 @@ def decide(
     judged = judge(conversion, journey, lookup)
     asked = Asked(conversion, judged, lookup, bound)
     decision = _decision(asked, find(asked), screened_to, known_at)
-    # Nobody has seen it yet; a copy of so many fields would cost more than all of the above.
-    _fill_in(decision, "event_id", derive("decision", _encode(decision)))
-    _fill_in(decision, "recorded_at", _recorded_at(decision, judged.steps, bound))
-    return decision
+    return msgspec.structs.replace(
+        decision,
+        event_id=derive("decision", _encode(decision)),
+        recorded_at=_recorded_at(decision, judged.steps, bound),
+    )
 
 
 def published(
