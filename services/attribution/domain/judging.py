@@ -11,7 +11,6 @@ from afflux.kernel.events import Conversion
 from afflux.kernel.ids import ulid_time
 from afflux.kernel.types import Millis
 from services.attribution.domain.journey import (
-    MAX_TOUCHES,
     NO_TAGS,
     Journey,
     Seen,
@@ -80,24 +79,13 @@ def named_step(conversion: Conversion, journey: Journey) -> Step | None:
 
 
 def listed(journey: Journey, named: Step | None) -> Sequence[Step]:
-    """Return the touches a decision lists, oldest first: the journey's and the named click.
-
-    Where the journey is full, a named click that is too old to be in it takes the place of the
-    oldest of its advertiser's clicks.
-    """
+    """Return the touches a decision lists: those it sees, and the named one, oldest first."""
     if named is None:
         return journey.steps
     click_id = named.seen.click_id
-    steps = [step for step in journey.steps if step.seen.click_id != click_id]
-    if MAX_TOUCHES <= len(steps) == len(journey.steps):
-        advertiser_id = named.seen.advertiser_id
-        clicks = [
-            s for s in steps if s.seen.kind == CLICK and s.seen.advertiser_id == advertiser_id
-        ]
-        if len(clicks) >= MAX_TOUCHES:
-            steps.remove(clicks[0])
-    insort(steps, named, key=by_time)
-    return steps
+    others = [step for step in journey.steps if step.seen.click_id != click_id]
+    insort(others, named, key=by_time)
+    return others
 
 
 def _fault(conversion: Conversion, step: Step, lookup: Lookup, named: bool) -> str | None:
