@@ -2,7 +2,8 @@
 
 Sources: Anderl, Becker, von Wangenheim, Schumann, Mapping the customer journey, International
 Journal of Research in Marketing 33 (2016); Archak, Mirrokni, Muthukrishnan, Mining
-advertiser-specific user behavior using adfactors, WWW 2010. Absorbing chains: Kemeny, Snell, Finite Markov chains (1960), chapter 3.
+advertiser-specific user behavior using adfactors, WWW 2010. Absorbing chains: Kemeny, Snell,
+Finite Markov chains (1960), chapter 3.
 """
 
 from __future__ import annotations
