@@ -30,6 +30,7 @@ BENCHES = {
     "restart": "time to the first decision from a checkpoint of 10 million touches",
     "sink": "rows/s from the clicks topic into ClickHouse",
     "shipper": "journal records/s to Kafka on one core, beside fastavro and send() in the same run",
+    "paths": "a million path summaries through the batch models, beside ChannelAttribution",
     "ledger": "conversions/s through the ledger, beside bare PostgreSQL writes in the same run",
 }
 RESULTS = ROOT / "bench" / "results"
