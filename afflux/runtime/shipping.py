@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.partitioning import choose
+from afflux.runtime.producer_end import end_producer
 from afflux.runtime.settings import Settings
 from afflux.runtime.topics import MAX_RECORD_BYTES
 
@@ -56,9 +55,9 @@ class Line:
             self._partitions[topic] = sorted(found)
 
     async def stop(self) -> None:
-        """Disconnect, without waiting long for what is in flight."""
-        with suppress(*KAFKA_TROUBLE):
-            await asyncio.wait_for(self._producer.stop(), 3)
+        """Disconnect, without waiting long for what is in flight: it arrives before this ends, or
+        never, but for what Kafka itself has received and not written yet."""
+        await end_producer(self._producer, 3)
 
     @property
     def partitions(self) -> list[TopicPartition]:

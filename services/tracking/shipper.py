@@ -17,9 +17,8 @@ from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
-from afflux.runtime.log_reader import read_topic
 from afflux.runtime.settings import Settings
-from afflux.runtime.shipping import Line, Parcel, TopicPartition, offsets_at
+from afflux.runtime.shipping import Line, Parcel, TopicPartition
 from afflux.runtime.waiting import pause
 from services.tracking.checkpoint import Checkpoint, load, save
 from services.tracking.domain.agents import Classifier
@@ -27,6 +26,7 @@ from services.tracking.domain.entries import TOPICS
 from services.tracking.journal import JournalDamaged, JournalReader
 from services.tracking.journal.place import Place, bytes_behind, first_record_at, place_after
 from services.tracking.journal.segment import JournalOutdated
+from services.tracking.landed import first_checkpoint, landed, name
 from services.tracking.packing import Packed, Packer
 
 log = get_logger(__name__)
@@ -62,6 +62,7 @@ class Shipper:
         self._folder = settings.journal
         self._reader = JournalReader(self._folder)
         self._checkpoint = Checkpoint()
+        self._resumed = False
         self._landed: dict[TopicPartition, int] = {}
         self._moved_at = time.monotonic()
         self._acked: Place | None = None
@@ -159,27 +160,18 @@ class Shipper:
     async def _resume(self, line: Line) -> None:
         """Find out, per partition, which of our records are in Kafka already."""
         self._reader = JournalReader(self._folder)
-        known = load(self._folder)
-        created_at = self._reader.oldest_created_at()
-        if known is None:
-            baseline = await offsets_at(self._settings, line.partitions, created_at)
-            known = Checkpoint(-1, {_name(part): offset for part, offset in baseline.items()})
-            save(self._folder, known)
-        self._checkpoint = known
-        start = {part: known.offsets.get(_name(part), 0) for part in line.partitions}
-        self._landed = {}
-        batches = read_topic(self._settings, list(TOPICS.values()), self._codec, start=start)
-        async for batch in batches:
-            for record in batch:
-                event = record.event
-                if getattr(event, "edge_id", None) == self._settings.edge_id:
-                    part = TopicPartition(record.topic, record.partition)
-                    position: int = getattr(event, "journal_position", -1)
-                    self._landed[part] = max(self._landed.get(part, -1), position)
+        if not self._resumed:  # later this process knows more than the file, if the disk is full
+            self._checkpoint = load(self._folder) or await first_checkpoint(
+                self._settings, self._packer, line.partitions
+            )
+            self._save()
+            self._resumed = True
+        known = self._checkpoint
+        self._landed = await landed(self._settings, self._codec, known, line.partitions)
         log.info(
             "shipping_resumed",
             after=known.position,
-            landed={_name(part): position for part, position in self._landed.items()},
+            landed={name(part): position for part, position in self._landed.items()},
         )
 
     async def _ship(self, line: Line, load: Load) -> None:
@@ -189,9 +181,8 @@ class Shipper:
             for part, batch in parcels.items():
                 metrics.SHIPPED.labels(part.topic).inc(len(batch))
             self._checkpoint.position = load.last
-            self._checkpoint.offsets.update({_name(part): end for part, end in offsets.items()})
-            if not save(self._folder, self._checkpoint):
-                log.warning("checkpoint_not_saved", position=load.last)
+            self._checkpoint.offsets.update({name(part): end for part, end in offsets.items()})
+            self._save()
             self._moved_at = time.monotonic()
         self._acked = load.place
         if load.last is not None or self._unshipped_bytes() == 0:
@@ -221,11 +212,11 @@ class Shipper:
                 metrics.SHIP_SKIPPED.labels(topic).inc(skipped)
         return parcels
 
+    def _save(self) -> None:
+        if not save(self._folder, self._checkpoint):
+            log.warning("checkpoint_not_saved", position=self._checkpoint.position)
+
     def _damaged(self, message: str) -> None:
         if message != self._damage:
             log.error("journal_damaged", error=message, way_out="afflux journal inspect, repair")
         self._damage = message
-
-
-def _name(part: TopicPartition) -> str:
-    return f"{part.topic}/{part.partition}"
