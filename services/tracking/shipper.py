@@ -1,12 +1,15 @@
 """From the journal to Kafka: at least once, in order, resumed exactly where it stopped (law T2).
 
-While one load is on its way to Kafka the next one is read and encoded, in a thread.
+While two loads are on their way to Kafka the next one is read and encoded, in a thread. They keep
+their order in each partition, and the checkpoint moves behind a load once it and all before it are
+acked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +35,8 @@ from services.tracking.packing import Packed, Packer
 log = get_logger(__name__)
 _READ_BYTES = 3 << 19
 """Of four partitions each gets one batch then, near to the largest there may be."""
+_FLYING = 2
+"""Loads on their way at once: Kafka writes one while the next is on the wire."""
 _IDLE_S = 0.02
 _RETRY_S = 0.5
 _DAMAGED_S = 2.0
@@ -48,6 +53,14 @@ class Load(Struct):
     last: int | None
     place: Place | None
     finished: list[Path]
+
+
+class Flight(Struct):
+    """A load on its way, and the ends of the partitions once it is acked."""
+
+    load: Load
+    parcels: dict[TopicPartition, list[Parcel]]
+    acks: asyncio.Task[dict[TopicPartition, int]]
 
 
 class Shipper:
@@ -132,16 +145,28 @@ class Shipper:
         await line.start()
         await self._resume(line)
         self._connected = True
+        flying: deque[Flight] = deque()
         ahead = self._ahead(line)
         try:
             while not stop.is_set():
-                load = await ahead
-                ahead = self._ahead(line)
-                await self._ship(line, load)
+                try:
+                    load = await ahead
+                except (JournalDamaged, JournalOutdated):
+                    await self._land(flying, 0)
+                    raise
                 if load.last is None:
+                    await self._land(flying, 0)
+                    self._passed(load)
                     await pause(stop, _IDLE_S)
+                    ahead = self._ahead(line)
+                else:
+                    ahead = self._ahead(line)
+                    flying.append(self._launch(line, load))
+                    await self._land(flying, _FLYING - 1)
+            await self._land(flying, 0)
         finally:
-            with suppress(Exception):  # of a load that is not shipped now: it will be read again
+            await _give_up(flying)  # what is not acked now will be read again
+            with suppress(Exception):
                 await ahead
 
     def _ahead(self, line: Line) -> asyncio.Task[Load]:
@@ -174,16 +199,27 @@ class Shipper:
             landed={name(part): position for part, position in self._landed.items()},
         )
 
-    async def _ship(self, line: Line, load: Load) -> None:
-        if load.last is not None:
-            parcels = self._parcels(line, load.packed)
-            offsets = await line.send(parcels)
-            for part, batch in parcels.items():
+    def _launch(self, line: Line, load: Load) -> Flight:
+        parcels = self._parcels(line, load.packed)
+        return Flight(load, parcels, asyncio.create_task(line.send(parcels)))
+
+    async def _land(self, flying: deque[Flight], left: int) -> None:
+        """Wait for the oldest flights until at most `left` are; move the checkpoint behind each."""
+        while len(flying) > left:
+            flight = flying[0]
+            offsets = await flight.acks
+            flying.popleft()
+            assert flight.load.last is not None
+            for part, batch in flight.parcels.items():
                 metrics.SHIPPED.labels(part.topic).inc(len(batch))
-            self._checkpoint.position = load.last
+            self._checkpoint.position = flight.load.last
             self._checkpoint.offsets.update({name(part): end for part, end in offsets.items()})
             self._save()
             self._moved_at = time.monotonic()
+            self._passed(flight.load)
+
+    def _passed(self, load: Load) -> None:
+        """Everything up to the end of a load is in Kafka."""
         self._acked = load.place
         if load.last is not None or self._unshipped_bytes() == 0:
             self._damage = None  # we are past it
@@ -220,3 +256,9 @@ class Shipper:
         if message != self._damage:
             log.error("journal_damaged", error=message, way_out="afflux journal inspect, repair")
         self._damage = message
+
+
+async def _give_up(flying: deque[Flight]) -> None:
+    for flight in flying:
+        flight.acks.cancel()
+    await asyncio.gather(*(flight.acks for flight in flying), return_exceptions=True)

@@ -14,8 +14,8 @@ from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
-from bench.shipper import click
-from services.tracking.checkpoint import FILE
+from bench.shipper import click, fill
+from services.tracking.checkpoint import FILE, load
 from services.tracking.domain.entries import Kind, encode
 from services.tracking.journal.segment import frame
 from services.tracking.journal.store import Store
@@ -71,3 +71,30 @@ async def test_T2_a_lost_checkpoint_makes_no_repeat(stack: Stack, name: str) -> 
     events = await asyncio.to_thread(shipped, settings)
     mine = sorted(position(e) for e in events if getattr(e, "edge_id", None) == edge_id)
     assert mine == list(range(120))
+
+
+async def test_T2_kafka_that_leaves_while_loads_are_on_their_way_loses_and_repeats_nothing(
+    stack: Stack,
+) -> None:
+    count = 60_000
+    settings = stack.settings.model_copy(update={"edge_id": "edge-flying", "send_timeout_s": 3.0})
+    fill(settings.journal, count)
+    running = asyncio.create_task(ship_all(settings))
+    async with asyncio.timeout(60):
+        while position_saved(settings) < 0:  # noqa: ASYNC110 - of a file
+            await asyncio.sleep(0.001)
+    await asyncio.to_thread(stack.kill, "kafka", restart=False)
+    await asyncio.sleep(4)
+    before = position_saved(settings)
+    await asyncio.to_thread(stack.start_process, "kafka")
+    await running
+    assert before < count - 1, "it left in the middle"
+    events = await asyncio.to_thread(shipped, settings)
+    mine = [position(e) for e in events if getattr(e, "edge_id", None) == "edge-flying"]
+    assert sorted(mine) == list(range(count))
+
+
+def position_saved(settings: Settings) -> int:
+    """Return how far the checkpoint on disk is."""
+    known = load(settings.journal)
+    return -1 if known is None else known.position
