@@ -136,7 +136,7 @@ def _is_plain(record: Raw) -> bool:
 
 
 async def _send_batches(producer: AIOKafkaProducer, records: Sequence[Raw]) -> list[Ack]:
-    """Hand over whole batches, one partition after the other: a seventh of the time of `send`."""
+    """Hand over whole batches, partition by partition: less than half the time of `send`."""
     acks: list[Ack] = []
     timestamp = now_ms()
     for (topic, partition), some in (await _places(producer, records)).items():
