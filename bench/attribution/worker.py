@@ -13,6 +13,7 @@ import json
 import resource
 import sys
 import time
+from pathlib import Path
 
 import uvloop
 
@@ -30,6 +31,11 @@ def taken(attribution: Attribution, topic: str) -> int:
     return sum(mine) if mine else -1
 
 
+def queued_s() -> float:
+    """Return for how long this thread has been ready to run while others had the core."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+
+
 async def drain(home: str, topic: str, records: int) -> dict[str, float]:
     """Run until `records` more records of the topic are taken; return what it took."""
     attribution, stop = Attribution(load_home(home)), asyncio.Event()
@@ -40,7 +46,7 @@ async def drain(home: str, topic: str, records: int) -> dict[str, float]:
             await asyncio.sleep(_LOOK_S)
         return time.perf_counter()
 
-    started, cpu = await reached(0), time.process_time()
+    started, cpu, queued = await reached(0), time.process_time(), queued_s()
     begin = taken(attribution, topic)
     half = await reached(begin + records // 2)
     await reached(begin + records)
@@ -54,6 +60,7 @@ async def drain(home: str, topic: str, records: int) -> dict[str, float]:
         "wall_s": round(ended - started, 3),
         "second_half_s": round(ended - half, 3),
         "cpu_s": round(used, 3),
+        "waited_for_the_core_s": round(queued_s() - queued, 3),
         "max_resident_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
