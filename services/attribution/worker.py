@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from afflux.kernel.events import Click
 from afflux.runtime.catalog_follower import CatalogFollower
 from afflux.runtime.codec import Codec
-from afflux.runtime.log_reader import end_offsets
+from afflux.runtime.log_reader import EndOffsets
 from afflux.runtime.loop import Loop
 from afflux.runtime.process import Runnable
 from afflux.runtime.settings import Settings
@@ -31,6 +31,7 @@ class Attribution:
         )
         folder = settings.home / "attribution"
         self._erasures = ErasureLog(settings, codec)
+        self._ends = EndOffsets(settings, [Click.topic])
         self._stage = AttributionStage(
             folder, self._follower, self._clicks_ends, policy, self._erasures
         )
@@ -43,6 +44,7 @@ class Attribution:
         try:
             await self._loop.run(stop)
         finally:
+            await self._ends.stop()
             await self._erasures.stop()
             await self._follower.stop()
 
@@ -61,7 +63,7 @@ class Attribution:
 
     async def _clicks_ends(self) -> Mapping[int, int]:
         bound = self._settings.send_timeout_s
-        ends = await asyncio.wait_for(end_offsets(self._settings, [Click.topic]), bound)
+        ends = await asyncio.wait_for(self._ends.now(), bound)
         return {part.partition: offset for part, offset in ends.items()}
 
 
