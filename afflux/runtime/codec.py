@@ -17,6 +17,7 @@ import fastavro
 import msgspec
 
 from afflux.kernel.events import BY_TOPIC, Event
+from afflux.runtime.avro_writer import UNFIT, compile_writer
 from afflux.runtime.schemas import Registry, Schema, registry
 from afflux.runtime.topics import load_topics
 
@@ -47,6 +48,9 @@ class Codec:
             kind: b"\x00" + schema.schema_id.to_bytes(4, "big")
             for kind, schema in schemas.newest.items()
         }
+        self._writers = {
+            kind: compile_writer(schema.parsed) for kind, schema in schemas.newest.items()
+        }
         self._keys = {name: topic.key_column for name, topic in load_topics().items()}
         self._blocks: dict[int, BlockWriter] = {}
 
@@ -66,6 +70,15 @@ class Codec:
     def encode(self, event: Event) -> bytes:
         """Return the framed Avro datum; raises ValueError for a field out of its schema."""
         kind = type(event)
+        write = self._writers[kind]
+        if write is not None:
+            try:
+                return self._frames[kind] + write(event)
+            except UNFIT:
+                pass  # fastavro says what is wrong, in its own words
+        return self._encode_slowly(event, kind)
+
+    def _encode_slowly(self, event: Event, kind: type[Event]) -> bytes:
         out = io.BytesIO()
         out.write(self._frames[kind])
         plain = msgspec.to_builtins(event, builtin_types=(bytes,))

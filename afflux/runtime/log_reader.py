@@ -13,6 +13,7 @@ from afflux.runtime.record import Record
 from afflux.runtime.settings import Settings
 
 __all__ = [
+    "EndOffsets",
     "RawRecord",
     "TopicPartition",
     "decoded",
@@ -62,6 +63,35 @@ async def offsets_since(
         }
     finally:
         await consumer.stop()
+
+
+class EndOffsets:
+    """The ends of some topics, asked for again and again over one connection."""
+
+    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def now(self) -> dict[TopicPartition, int]:
+        """Return the next offset of every partition, as of the call.
+
+        Raises what is in KAFKA_TROUBLE; the next call connects anew then.
+        """
+        try:
+            if self._consumer is None:
+                self._consumer = _consumer(self._settings)
+                await self._consumer.start()
+            return await _ends(self._consumer, self._topics)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
 
 
 async def read_raw(

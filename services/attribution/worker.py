@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from afflux.kernel.events import Click, Impression
 from afflux.runtime.catalog_follower import CatalogFollower
 from afflux.runtime.codec import Codec
-from afflux.runtime.log_reader import TopicPartition, end_offsets
+from afflux.runtime.log_reader import EndOffsets, TopicPartition
 from afflux.runtime.loop import Loop
 from afflux.runtime.process import Runnable
 from afflux.runtime.settings import Settings
@@ -16,6 +16,8 @@ from services.attribution.erasures import ErasureLog
 from services.attribution.process import Policy, TouchEnds
 from services.attribution.stage import AttributionStage
 from services.attribution.upkeep import upkeep_of
+
+_TOUCHES = (Click.topic, Impression.topic)
 
 
 class Attribution:
@@ -35,6 +37,7 @@ class Attribution:
         folder = settings.home / "attribution"
         self._erasures = ErasureLog(settings, codec)
         self._upkeep = upkeep_of(settings, codec)
+        self._ends = EndOffsets(settings, _TOUCHES)
         self._stage = AttributionStage(
             folder, self._follower, self._touch_ends, policy, self._erasures, self._upkeep
         )
@@ -48,6 +51,7 @@ class Attribution:
             await self._loop.run(stop)
         finally:
             self._upkeep.end()
+            await self._ends.stop()
             await self._erasures.stop()
             await self._follower.stop()
 
@@ -66,10 +70,9 @@ class Attribution:
 
     async def _touch_ends(self) -> Mapping[int, TouchEnds]:
         bound = self._settings.send_timeout_s
-        topics = (Click.topic, Impression.topic)
-        ends = await asyncio.wait_for(end_offsets(self._settings, topics), bound)
+        ends = await asyncio.wait_for(self._ends.now(), bound)
         return {
-            number: TouchEnds(*(ends.get(TopicPartition(topic, number), 0) for topic in topics))
+            number: TouchEnds(*(ends.get(TopicPartition(topic, number), 0) for topic in _TOUCHES))
             for number in sorted({part.partition for part in ends})
         }
 

@@ -19,6 +19,7 @@ from msgspec.structs import fields
 
 from afflux.kernel.events import BY_SCHEMA, BY_TOPIC, EVENT_TYPES, Event
 from afflux.kernel.reasons import REASONS
+from afflux.runtime.avro_writer import compile_writer
 from afflux.runtime.codec import Codec, Undecodable
 from afflux.runtime.paths import SCHEMAS
 from afflux.runtime.schemas import registry
@@ -136,6 +137,50 @@ def test_every_event_survives_the_wire(kind: type[Event]) -> None:
         value = CODEC.encode(event)
         assert value[:1] == b"\x00"
         assert CODEC.decode(kind.topic, value) == event
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.schema)
+def test_our_writer_writes_what_fastavro_writes(kind: type[Event]) -> None:
+    schema = registry().newest[kind].parsed
+    write = compile_writer(schema)
+    assert write is not None
+    for event in samples(kind, 50):
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, schema, msgspec.to_builtins(event, builtin_types=(bytes,)))
+        assert write(event) == out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "field, wrong",
+    [
+        ("version", "1"),
+        ("version", 2**31),
+        ("version", -(2**31) - 1),
+        ("value_minor", 2**63),
+        ("value_minor", 1.5),
+        ("screened", 1),
+        ("goal", b"sale"),
+        ("goal", None),
+        ("conversion_key", "text"),
+        ("result", "maybe"),
+        ("touches", None),
+        ("touches", ()),
+        ("shares", [1]),
+    ],
+)
+def test_S1_a_value_out_of_its_schema_gets_fastavros_word(field: str, wrong: object) -> None:
+    event = msgspec.structs.replace(
+        samples(BY_TOPIC["attribution.decisions"], 1)[0], **{field: wrong}
+    )
+    out = io.BytesIO()
+    plain = msgspec.to_builtins(event, builtin_types=(bytes,))
+    try:
+        fastavro.schemaless_writer(out, registry().newest[type(event)].parsed, plain)
+    except Exception as error:  # noqa: BLE001 - fastavro raises whatever the value leads it to
+        with pytest.raises(type(error)):
+            CODEC.encode(event)
+    else:
+        assert CODEC.encode(event)[5:] == out.getvalue()
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.schema)

@@ -1,7 +1,7 @@
 """Clicks and conversions of attribution a second of processor time: decide and store; no broker.
 
 Processor time of the whole process, RocksDB's threads included, so that neighbours on the machine
-count little. Run: python -m bench.attribution [CLICKS] [--profile]. Prints one JSON line.
+count little. Run: python -m bench.attribution.steps [CLICKS] [--profile]. Prints one JSON line.
 """
 
 from __future__ import annotations
