@@ -56,9 +56,9 @@ class BlockWriter:
         rows = self._read(datums)
         if rows is None or rows.height != len(datums) or rows.row(-1) != self._sentinel_row:
             return None
-        if datum_sizes(rows, self._fields).tolist() != list(map(len, datums)):
-            return None
         rows = rows.head(-1)
+        if datum_sizes(rows, self._fields).tolist() != list(map(len, datums[:-1])):
+            return None
         if rows.get_column(self._key_column).to_list() != list(keys):
             return None
         return None if any(rows.select(self._rules).row(0)) else rows

@@ -17,6 +17,9 @@ import polars as pl
 Sizes = npt.NDArray[np.int64]
 _LIMITS = np.array([1 << (7 * n) for n in range(1, 10)], np.uint64)
 _ENUM_LIMIT = 64
+_MEASURED = ("string", "bytes", ["null", "string"], ["null", "bytes"])
+_NULL = 2**32 - 1
+"""Stands for the length of a text that is not there: none is that long."""
 
 
 def datum_sizes(rows: pl.DataFrame, fields: Sequence[Any]) -> Sizes:
@@ -38,27 +41,32 @@ def datum_sizes(rows: pl.DataFrame, fields: Sequence[Any]) -> Sizes:
 
 def _lengths(rows: pl.DataFrame, fields: Sequence[Any]) -> dict[str, Sizes]:
     """Return the sizes of the columns of texts and bytes, which polars measures in one go."""
-    asked = [
-        pl.col(name).str.len_bytes() if "string" in (kind, kind[-1]) else pl.col(name).bin.size()
-        for name, kind in ((field["name"], field["type"]) for field in fields)
-        if kind in ("string", "bytes") or kind in (["null", "string"], ["null", "bytes"])
-    ]
-    measured = rows.select(asked)
-    kinds = {field["name"]: field["type"] for field in fields}
-    return {column.name: _measured(column, kinds[column.name]) for column in measured}
+    kinds = {field["name"]: field["type"] for field in fields if field["type"] in _MEASURED}
+    measured = rows.select(
+        (
+            pl.col(name).str.len_bytes()
+            if "string" in (kind, kind[-1])
+            else pl.col(name).bin.size()
+        ).fill_null(_NULL)
+        for name, kind in kinds.items()
+    )
+    return {
+        column.name: _measured(column.to_numpy(), isinstance(kinds[column.name], list))
+        for column in measured
+    }
 
 
-def _measured(lengths: pl.Series, kind: Any) -> Sizes:
-    if isinstance(kind, str):
-        return _with_length(lengths)
-    nulls = lengths.null_count()
-    sizes = np.ones(len(lengths), np.int64)
-    if nulls == len(lengths):
-        return sizes
-    if nulls == 0:
-        return sizes + _with_length(lengths)
-    there = lengths.is_not_null()
-    sizes[there.to_numpy()] += _with_length(lengths.drop_nulls())
+def _length(name: str, is_text: bool) -> pl.Expr:
+    return pl.col(name).str.len_bytes() if is_text else pl.col(name).bin.size()
+
+
+def _measured(lengths: npt.NDArray[np.uint32], optional: bool) -> Sizes:
+    known = lengths.astype(np.int64)
+    if not optional:
+        return known + _number(known)
+    there = known != _NULL
+    known[~there] = 0
+    sizes: Sizes = 1 + there * (known + _number(known))
     return sizes
 
 
