@@ -22,6 +22,7 @@ COMMANDS = {
     "catalog": "afflux.cli.catalog:app",
     "keys": "afflux.cli.keys:app",
     "import": "afflux.cli.importing:app",
+    "attribution": "afflux.cli.attribution:app",
     "kpi": "afflux.cli.kpi:kpi",
     "trace": "afflux.cli.trace:trace",
     "visitors": "afflux.cli.visitors:app",

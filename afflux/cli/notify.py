@@ -84,6 +84,7 @@ def retry(
     ids: Annotated[list[str] | None, typer.Argument(help="Delivery ids.")] = None,
     home: Home = None,
     partner: MaybePartner = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send parked postbacks once more, for as long as new ones: by id, or all of a partner.
 
@@ -101,8 +102,11 @@ def retry(
     else:
         wanted = [_hex(text, "delivery id") for text in ids or []]
     done = asyncio.run(reading.retry(settings, wanted))
-    typer.echo(f"{len(done)} postbacks will be sent again")
     missing = [one.hex() for one in wanted if one not in done]
+    if as_json:
+        _print_json({"retried": [one.hex() for one in wanted if one in done], "missing": missing})
+    else:
+        typer.echo(f"{len(done)} postbacks will be sent again")
     if missing:
         raise Refused(f"not parked: {', '.join(missing[:10])}")
 

@@ -135,6 +135,20 @@ REASONS: dict[str, Sentence] = {
         "Another report with the same key and other content was accepted before.",
         "Ранее принят другой отчёт с тем же ключом.",
     ),
+    "status_changed": Sentence(
+        "This conversion was kept before; its new status is taken as an approval or rejection.",
+        "Эта конверсия уже принята; новый статус учтён как одобрение или отклонение.",
+    ),
+    "status_backwards": Sentence(
+        "A status goes from pending to approved or rejected and from approved to rejected, not "
+        "back; what was rejected is reinstated by an adjustment.",
+        "Статус меняется с ожидания на одобрение или отклонение и с одобрения на отклонение, но не "
+        "обратно; отклонённое восстанавливает корректировка reinstate.",
+    ),
+    "conversion_ambiguous": Sentence(
+        "The click has several conversions of this goal; name one by its txn_id or key.",
+        "У клика несколько конверсий этой цели; укажите одну по txn_id или ключу.",
+    ),
     "rejection_cut": Sentence(
         "The edge kept only the beginning of this report; its sender has to send it again.",
         "Сохранено только начало отчёта; пусть отправитель пришлёт его снова.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -18,6 +17,7 @@ from afflux.kernel.events import Event
 from afflux.runtime import metrics
 from afflux.runtime.codec import Codec
 from afflux.runtime.log import get_logger
+from afflux.runtime.producer_end import end_producer
 from afflux.runtime.settings import Settings
 from afflux.runtime.topics import MAX_LETTER_BYTES
 
@@ -58,8 +58,7 @@ class Publisher:
         """Close the connection; what was acked stays, there is nothing else."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(*_FAILED):
-                await asyncio.wait_for(producer.stop(), 5)
+            await end_producer(producer, 5)
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish and wait for every ack; raises PublishError, then some may have arrived."""
@@ -111,8 +110,7 @@ class Publisher:
             try:
                 await producer.start()
             except BaseException:
-                with suppress(*_FAILED):
-                    await asyncio.wait_for(producer.stop(), 2)
+                await end_producer(producer, 2)
                 raise
             self._producer = producer
 

@@ -7,20 +7,25 @@ After an error nobody knows what arrived. The owner then closes the line and rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 from msgspec import Struct
 
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.partitioning import choose
+from afflux.runtime.producer_end import end_producer
 from afflux.runtime.settings import Settings
 from afflux.runtime.topics import MAX_RECORD_BYTES
 
 __all__ = ["Line", "Parcel", "TopicPartition", "offsets_at"]
 _MAX_BATCH = 512 << 10
+_KNOWN_S = 600.0
+"""Kafka forgets a silent producer after `producer.id.expiration.ms`, by default a day."""
 
 
 class Parcel(Struct, frozen=True, gc=False):
@@ -38,6 +43,7 @@ class Line:
         self._bound = settings.send_timeout_s
         self._topics = topics
         self._partitions: dict[str, list[int]] = {}
+        self._ways: dict[TopicPartition, _Way] = {}
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka,
             acks="all",
@@ -56,9 +62,9 @@ class Line:
             self._partitions[topic] = sorted(found)
 
     async def stop(self) -> None:
-        """Disconnect, without waiting long for what is in flight."""
-        with suppress(*KAFKA_TROUBLE):
-            await asyncio.wait_for(self._producer.stop(), 3)
+        """Disconnect, without waiting long for what is in flight: it arrives before this ends, or
+        never, but for what Kafka itself has received and not written yet."""
+        await end_producer(self._producer, 3)
 
     @property
     def partitions(self) -> list[TopicPartition]:
@@ -79,8 +85,9 @@ class Line:
     ) -> dict[TopicPartition, int]:
         """Ship parcels and return the next offset of each partition.
 
-        Partitions side by side, each in order. Raises what is in KAFKA_TROUBLE; then any part of
-        it may have arrived.
+        Partitions side by side, each in order, also behind what earlier calls have on its way.
+        Raises what is in KAFKA_TROUBLE; then any part of it may have arrived, but in no partition
+        anything behind what did not.
         """
         sends = [
             asyncio.wait_for(self._send(part, batch), self._bound)
@@ -97,25 +104,62 @@ class Line:
         }
 
     async def _send(self, part: TopicPartition, parcels: Sequence[Parcel]) -> int:
-        next_offset = 0
+        way = self._ways.setdefault(part, _Way())
+        sent: list[tuple[asyncio.Future[RecordMetadata], int]] = []
+        async with way.turn:
+            if way.is_broken:
+                raise KafkaError(f"what was sent to {part.topic}/{part.partition} before failed")
+            way.is_broken = True
+            for batch in self._batches(parcels):
+                future = await self._producer.send_batch(
+                    batch, part.topic, partition=part.partition
+                )
+                future.add_done_callback(_seen)
+                sent.append((future, batch.record_count()))
+                if not way.is_known():
+                    await future
+                    way.acked_at = time.monotonic()
+            way.is_broken = False
+        acks = await asyncio.gather(*(future for future, _ in sent))
+        way.acked_at = time.monotonic()
+        ends = (ack.offset + count for ack, (_, count) in zip(acks, sent, strict=True))
+        return max(ends, default=0)
+
+    def _batches(self, parcels: Sequence[Parcel]) -> Iterator[BatchBuilder]:
         batch = self._producer.create_batch()
         append = batch.append
         for parcel in parcels:
             if append(key=parcel.key, value=parcel.value, timestamp=parcel.timestamp) is not None:
                 continue
-            next_offset = await self._deliver(part, batch)
+            yield batch
             batch = self._producer.create_batch()
             append = batch.append
             if append(key=parcel.key, value=parcel.value, timestamp=parcel.timestamp) is None:
                 raise ValueError(f"a record of {len(parcel.value)} bytes fits no batch")
-        return max(next_offset, await self._deliver(part, batch))
+        yield batch
 
-    async def _deliver(self, part: TopicPartition, batch: BatchBuilder) -> int:
-        count: int = batch.record_count()
-        future = await self._producer.send_batch(batch, part.topic, partition=part.partition)
-        metadata = await future
-        offset: int = metadata.offset
-        return offset + count
+
+class _Way:
+    """One partition's: who sends next, whether a send ended half-way, and when Kafka last acked
+    something of this line.
+
+    Kafka refuses a batch behind one that it refused, by its sequence number, but only while it
+    knows the producer: so until then, and again after a long silence, one goes at a time.
+    """
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.is_broken = False
+        self.acked_at = -math.inf
+
+    def is_known(self) -> bool:
+        return time.monotonic() - self.acked_at < _KNOWN_S
+
+
+def _seen(future: asyncio.Future[RecordMetadata]) -> None:
+    """Look at an error that nobody may wait for any more."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def offsets_at(

@@ -7,17 +7,21 @@ from collections.abc import Callable, Container, Mapping
 from msgspec import Struct
 
 from afflux.kernel.events import Adjustment
+from afflux.kernel.reasons import sentence
 from afflux.kernel.types import Id16
-from services.tracking.domain.adjustments import check_conversion
+from services.tracking.domain.adjustments import Aimed, check_conversion
 from services.tracking.domain.authentication import Identity, Request
-from services.tracking.domain.entries import Kind, wrap
+from services.tracking.domain.entries import AdjustmentEntry, ConversionEntry, Kind, encode, wrap
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.rejections import build_rejection
 from services.tracking.domain.routes import Routes
-from services.tracking.index import Known, Report, ReportIndex, index_key, mark_of
+from services.tracking.domain.status_changes import KINDS, status_change, word_id
+from services.tracking.index import Known, Report, ReportIndex, Several, index_key, mark_of
 from services.tracking.journal import Journal
 from services.tracking.journal.writer import Kept
 
+Built = ConversionEntry | Aimed | Refusal
+"""What the endpoints make of a report."""
 JOURNAL_FULL = Refusal("journal_full", "nothing was kept: send it again later")
 
 
@@ -33,6 +37,18 @@ class Site(Struct, frozen=True):
     erased: Container[bytes] = frozenset()
 
 
+class Taken(Struct, frozen=True):
+    """How a report was taken: `accepted` or `duplicate`, and the reason if not as what it is."""
+
+    status: str
+    reason: str | None = None
+
+    def as_answer(self) -> dict[str, object]:
+        """Return what the sender is told."""
+        why = {"reason": self.reason, "sentence": sentence(self.reason)} if self.reason else {}
+        return {"status": self.status, "code": 200, **why}
+
+
 class Keeper:
     """The journal and the index of one edge, as reports see them."""
 
@@ -44,7 +60,7 @@ class Keeper:
 
     async def answer(
         self,
-        report: Report | Refusal,
+        built: Built,
         request: Request,
         identity: Identity | None,
         raw: bytes | None = None,
@@ -53,49 +69,70 @@ class Keeper:
 
         `raw` is the report's own part of a batch.
         """
-        if isinstance(report, Adjustment):
-            report = self._own(report)
-        if not isinstance(report, Refusal):
-            outcome = await self._keep(report)
-            if isinstance(outcome, str):
-                return {
-                    "status": outcome,
-                    "code": 200,
-                    "conversion_key": report.conversion_key.hex(),
-                }
-            refusal, key = outcome, report.conversion_key
-        else:
-            refusal, key = report, None
-        await self._note(request, refusal, identity, raw, key)
-        answer = refusal.as_answer()
-        return answer if key is None else {**answer, "conversion_key": key.hex()}
+        report = self._own(built) if isinstance(built, Aimed) else built
+        if isinstance(report, Refusal):
+            await self._note(request, report, identity, raw, None)
+            return report.as_answer()
+        outcome = await self._keep(report)
+        key: dict[str, object] = {"conversion_key": report.event.conversion_key.hex()}
+        if not isinstance(outcome, Refusal):
+            return {**outcome.as_answer(), **key}
+        await self._note(request, outcome, identity, raw, report.event.conversion_key)
+        return {**outcome.as_answer(), **key}
 
-    async def _keep(self, report: Report) -> str | Refusal:
-        """Keep a report once; return `accepted` or `duplicate`, or why it is not kept (law I2)."""
-        key = index_key(report)
+    async def _keep(self, report: Report) -> Taken | Refusal:
+        """Keep a report once; return how it was taken, or why it is not kept (law I2)."""
+        key, body_hash = index_key(report), report.event.body_hash
         while (flying := self._flying.get(key)) is not None and not flying[1].done():
-            body_hash, kept = flying
-            if await kept and body_hash == report.body_hash:
-                return "duplicate"
+            before, kept = flying
+            if await kept and before == body_hash:
+                return Taken("duplicate")
         known = self._index.get(key)
+        if known is not None and known.body_hash == body_hash:
+            return Taken("duplicate")
         if known is not None:
-            return "duplicate" if known.body_hash == report.body_hash else _conflict(report, known)
+            return await self._differing(report, known)
         if self._journal.full:
             return JOURNAL_FULL
-        kept = self._journal.keep(*wrap(report), mark_of(report))
-        self._flying[key] = (report.body_hash, kept)
+        kind = Kind.CONVERSION if isinstance(report, ConversionEntry) else Kind.ADJUSTMENT
+        kept = self._journal.keep(kind, encode(report), mark_of(report))
+        self._flying[key] = (body_hash, kept)
         try:
-            return "accepted" if await kept else JOURNAL_FULL
+            return Taken("accepted") if await kept else JOURNAL_FULL
         finally:
             if self._flying.get(key, (b"", None))[1] is kept:
                 del self._flying[key]
 
-    def _own(self, report: Adjustment) -> Adjustment | Refusal:
-        """Refuse to touch another advertiser's conversion, or another goal than it has."""
-        known = self._index.conversion(Id16(report.conversion_key))
+    async def _differing(self, report: Report, known: Known) -> Taken | Refusal:
+        """Judge a report whose key was kept with another body: one that differs in its status
+        alone is an adjustment."""
+        is_same_order = isinstance(report, ConversionEntry) and known.stem == report.stem
+        if not is_same_order or known.status is None:
+            return _conflict(report, known)
+        assert isinstance(report, ConversionEntry)
+        key = Id16(report.event.conversion_key)
+        since = [word for word in KINDS if self._index.has_adjustment(word_id(key, word))]
+        change = status_change(report.event, known.status, since)
+        if not isinstance(change, Adjustment):
+            return change or Taken("duplicate")
+        taken = await self._keep(AdjustmentEntry(change))
+        return taken if isinstance(taken, Refusal) else Taken(taken.status, "status_changed")
+
+    def _own(self, aimed: Aimed) -> AdjustmentEntry | Refusal:
+        """Aim an adjustment at the conversion it means; refuse to touch another advertiser's, or
+        another goal than it has."""
+        key = Id16(aimed.event.conversion_key)
+        known = self._index.conversion(key)
+        if known is None and aimed.click_id is not None:
+            only = self._index.only_conversion(aimed.click_id, aimed.event.goal)
+            if only is Several.KNOWN:
+                detail = "the click has several conversions of this goal: name one by its txn_id"
+                return Refusal("conversion_ambiguous", detail, "click_id")
+            return AdjustmentEntry((aimed if only is None else aimed.at(only)).event)
         if known is None:
-            return report
-        return check_conversion(report, known.advertiser_id, known.goal) or report
+            return AdjustmentEntry(aimed.event)
+        refusal = check_conversion(aimed.event, known.advertiser_id, known.goal)
+        return refusal or AdjustmentEntry(aimed.event)
 
     async def _note(
         self,
@@ -123,7 +160,7 @@ class Keeper:
 
 
 def _conflict(report: Report, known: Known) -> Refusal:
+    now = report.event.body_hash
     return Refusal(
-        "conflicting_report",
-        f"kept before with body hash {known.body_hash.hex()}, now {report.body_hash.hex()}",
+        "conflicting_report", f"kept before with body hash {known.body_hash.hex()}, now {now.hex()}"
     )

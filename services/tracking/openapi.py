@@ -173,6 +173,7 @@ def _schemas() -> dict[str, Schema]:
     key: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
     count: Schema = {"type": "integer", "minimum": 0}
     kept = {"status": {"enum": ["accepted", "duplicate"]}, "code": {"const": 200}}
+    how = {"reason": {"const": "status_changed"}, "sentence": {"type": "string"}}
     refused: dict[str, Schema] = {
         "status": {"const": "refused"},
         "code": {"enum": sorted({400, *STATUS.values()})},
@@ -190,7 +191,7 @@ def _schemas() -> dict[str, Schema]:
         "Conversion": _object(CONVERSION, ["goal"]),
         "Adjustment": _object(ADJUSTMENT, ["goal", "kind"]),
         "Item": _object(ITEM, ["sku"]),
-        "Kept": _object({**kept, "conversion_key": key}, [*kept, "conversion_key"]),
+        "Kept": _object({**kept, "conversion_key": key, **how}, [*kept, "conversion_key"]),
         "Refused": _object(
             {**refused, "conversion_key": key, "retry_after": {"type": "integer", "minimum": 1}},
             list(refused),

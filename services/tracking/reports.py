@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from afflux.kernel.events import Adjustment, Channel, Conversion
-from services.tracking.domain.adjustments import build_adjustment
+from afflux.kernel.events import Channel
+from services.tracking.domain.adjustments import read_adjustment
 from services.tracking.domain.authentication import (
     NETWORK_KID,
     Authenticator,
@@ -18,14 +18,13 @@ from services.tracking.domain.authentication import (
     read_credentials,
 )
 from services.tracking.domain.bodies import unpack
-from services.tracking.domain.conversions import ReportContext, build_conversion
+from services.tracking.domain.conversions import ReportContext, read_conversion
 from services.tracking.domain.limits import Gate
 from services.tracking.domain.pixel import read_pixel, with_cookie
 from services.tracking.domain.presets import Presets, translate
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params, postback_params
-from services.tracking.index import Report
-from services.tracking.keeping import Keeper, Site
+from services.tracking.keeping import Built, Keeper, Site
 
 MAX_POSTBACK = 64 << 10
 MAX_BATCH_BODY = 1 << 20
@@ -33,7 +32,7 @@ POSTBACK = "/postback"
 PRESET = "/postback/"
 """Where presets are: a name follows."""
 Answer = tuple[int, dict[str, object]]
-Builder = Callable[[Mapping[str, object], ReportContext], Conversion | Adjustment | Refusal]
+Builder = Callable[[Mapping[str, object], ReportContext], Built]
 
 
 class Reports:
@@ -68,12 +67,12 @@ class Reports:
         if limited is not None:
             return await self.refuse(unpacked, limited, identity)
         fields = self._fields(params, request.path)
-        report: Report | Refusal = (
+        built: Built = (
             fields
             if isinstance(fields, Refusal)
-            else build_conversion(fields, self._context(identity, Channel.POSTBACK, request))
+            else read_conversion(fields, self._context(identity, Channel.POSTBACK, request))
         )
-        return _answer(await self._keeper.answer(report, unpacked, identity))
+        return _answer(await self._keeper.answer(built, unpacked, identity))
 
     async def pixel(self, request: Request) -> Answer:
         """Answer GET or POST /pixel: one conversion, reported by a browser."""
@@ -95,16 +94,16 @@ class Reports:
         if limited is not None:
             return await self.refuse(unpacked, limited, found.identity)
         context = self._context(found.identity, Channel.PIXEL, request)
-        report = build_conversion(found.fields, context)
-        return _answer(await self._keeper.answer(report, unpacked, found.identity))
+        built = read_conversion(found.fields, context)
+        return _answer(await self._keeper.answer(built, unpacked, found.identity))
 
     async def conversions(self, request: Request) -> Answer:
         """Answer POST /v1/conversions: one object, or a batch with a result per item."""
-        return await self._batch(request, "conversions", build_conversion)
+        return await self._batch(request, "conversions", read_conversion)
 
     async def adjustments(self, request: Request) -> Answer:
         """Answer POST /v1/adjustments: one object, or a batch with a result per item."""
-        return await self._batch(request, "adjustments", build_adjustment)
+        return await self._batch(request, "adjustments", read_adjustment)
 
     async def refuse(
         self, request: Request, refusal: Refusal, identity: Identity | None = None
@@ -143,13 +142,13 @@ class Reports:
         context = self._context(identity, Channel.API, request)
 
         async def answer(item: object) -> dict[str, object]:
-            report = (
+            built = (
                 build(item, context)
                 if isinstance(item, dict)
                 else Refusal("body_invalid", "an item is a JSON object")
             )
             raw = None if is_single else json.dumps(item).encode()
-            return await self._keeper.answer(report, unpacked, identity, raw)
+            return await self._keeper.answer(built, unpacked, identity, raw)
 
         results = await asyncio.gather(*map(answer, items))
         return _answer(results[0]) if is_single else _batch_answer(results)

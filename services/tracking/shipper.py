@@ -1,12 +1,15 @@
 """From the journal to Kafka: at least once, in order, resumed exactly where it stopped (law T2).
 
-While one load is on its way to Kafka the next one is read and encoded, in a thread.
+While two loads are on their way to Kafka the next one is read and encoded, in a thread. They keep
+their order in each partition, and the checkpoint moves behind a load once it and all before it are
+acked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,9 +20,8 @@ from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec
 from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.log import get_logger
-from afflux.runtime.log_reader import read_topic
 from afflux.runtime.settings import Settings
-from afflux.runtime.shipping import Line, Parcel, TopicPartition, offsets_at
+from afflux.runtime.shipping import Line, Parcel, TopicPartition
 from afflux.runtime.waiting import pause
 from services.tracking.checkpoint import Checkpoint, load, save
 from services.tracking.domain.agents import Classifier
@@ -27,11 +29,14 @@ from services.tracking.domain.entries import TOPICS
 from services.tracking.journal import JournalDamaged, JournalReader
 from services.tracking.journal.place import Place, bytes_behind, first_record_at, place_after
 from services.tracking.journal.segment import JournalOutdated
+from services.tracking.landed import first_checkpoint, landed, name
 from services.tracking.packing import Packed, Packer
 
 log = get_logger(__name__)
 _READ_BYTES = 3 << 19
 """Of four partitions each gets one batch then, near to the largest there may be."""
+_FLYING = 2
+"""Loads on their way at once: Kafka writes one while the next is on the wire."""
 _IDLE_S = 0.02
 _RETRY_S = 0.5
 _DAMAGED_S = 2.0
@@ -50,6 +55,14 @@ class Load(Struct):
     finished: list[Path]
 
 
+class Flight(Struct):
+    """A load on its way, and the ends of the partitions once it is acked."""
+
+    load: Load
+    parcels: dict[TopicPartition, list[Parcel]]
+    acks: asyncio.Task[dict[TopicPartition, int]]
+
+
 class Shipper:
     """Ships the journal of one edge."""
 
@@ -62,6 +75,7 @@ class Shipper:
         self._folder = settings.journal
         self._reader = JournalReader(self._folder)
         self._checkpoint = Checkpoint()
+        self._resumed = False
         self._landed: dict[TopicPartition, int] = {}
         self._moved_at = time.monotonic()
         self._acked: Place | None = None
@@ -131,16 +145,28 @@ class Shipper:
         await line.start()
         await self._resume(line)
         self._connected = True
+        flying: deque[Flight] = deque()
         ahead = self._ahead(line)
         try:
             while not stop.is_set():
-                load = await ahead
-                ahead = self._ahead(line)
-                await self._ship(line, load)
+                try:
+                    load = await ahead
+                except (JournalDamaged, JournalOutdated):
+                    await self._land(flying, 0)
+                    raise
                 if load.last is None:
+                    await self._land(flying, 0)
+                    self._passed(load)
                     await pause(stop, _IDLE_S)
+                    ahead = self._ahead(line)
+                else:
+                    ahead = self._ahead(line)
+                    flying.append(self._launch(line, load))
+                    await self._land(flying, _FLYING - 1)
+            await self._land(flying, 0)
         finally:
-            with suppress(Exception):  # of a load that is not shipped now: it will be read again
+            await _give_up(flying)  # what is not acked now will be read again
+            with suppress(Exception):
                 await ahead
 
     def _ahead(self, line: Line) -> asyncio.Task[Load]:
@@ -159,40 +185,41 @@ class Shipper:
     async def _resume(self, line: Line) -> None:
         """Find out, per partition, which of our records are in Kafka already."""
         self._reader = JournalReader(self._folder)
-        known = load(self._folder)
-        created_at = self._reader.oldest_created_at()
-        if known is None:
-            baseline = await offsets_at(self._settings, line.partitions, created_at)
-            known = Checkpoint(-1, {_name(part): offset for part, offset in baseline.items()})
-            save(self._folder, known)
-        self._checkpoint = known
-        start = {part: known.offsets.get(_name(part), 0) for part in line.partitions}
-        self._landed = {}
-        batches = read_topic(self._settings, list(TOPICS.values()), self._codec, start=start)
-        async for batch in batches:
-            for record in batch:
-                event = record.event
-                if getattr(event, "edge_id", None) == self._settings.edge_id:
-                    part = TopicPartition(record.topic, record.partition)
-                    position: int = getattr(event, "journal_position", -1)
-                    self._landed[part] = max(self._landed.get(part, -1), position)
+        if not self._resumed:  # later this process knows more than the file, if the disk is full
+            self._checkpoint = load(self._folder) or await first_checkpoint(
+                self._settings, self._packer, line.partitions
+            )
+            self._save()
+            self._resumed = True
+        known = self._checkpoint
+        self._landed = await landed(self._settings, self._codec, known, line.partitions)
         log.info(
             "shipping_resumed",
             after=known.position,
-            landed={_name(part): position for part, position in self._landed.items()},
+            landed={name(part): position for part, position in self._landed.items()},
         )
 
-    async def _ship(self, line: Line, load: Load) -> None:
-        if load.last is not None:
-            parcels = self._parcels(line, load.packed)
-            offsets = await line.send(parcels)
-            for part, batch in parcels.items():
+    def _launch(self, line: Line, load: Load) -> Flight:
+        parcels = self._parcels(line, load.packed)
+        return Flight(load, parcels, asyncio.create_task(line.send(parcels)))
+
+    async def _land(self, flying: deque[Flight], left: int) -> None:
+        """Wait for the oldest flights until at most `left` are; move the checkpoint behind each."""
+        while len(flying) > left:
+            flight = flying[0]
+            offsets = await flight.acks
+            flying.popleft()
+            assert flight.load.last is not None
+            for part, batch in flight.parcels.items():
                 metrics.SHIPPED.labels(part.topic).inc(len(batch))
-            self._checkpoint.position = load.last
-            self._checkpoint.offsets.update({_name(part): end for part, end in offsets.items()})
-            if not save(self._folder, self._checkpoint):
-                log.warning("checkpoint_not_saved", position=load.last)
+            self._checkpoint.position = flight.load.last
+            self._checkpoint.offsets.update({name(part): end for part, end in offsets.items()})
+            self._save()
             self._moved_at = time.monotonic()
+            self._passed(flight.load)
+
+    def _passed(self, load: Load) -> None:
+        """Everything up to the end of a load is in Kafka."""
         self._acked = load.place
         if load.last is not None or self._unshipped_bytes() == 0:
             self._damage = None  # we are past it
@@ -221,11 +248,17 @@ class Shipper:
                 metrics.SHIP_SKIPPED.labels(topic).inc(skipped)
         return parcels
 
+    def _save(self) -> None:
+        if not save(self._folder, self._checkpoint):
+            log.warning("checkpoint_not_saved", position=self._checkpoint.position)
+
     def _damaged(self, message: str) -> None:
         if message != self._damage:
             log.error("journal_damaged", error=message, way_out="afflux journal inspect, repair")
         self._damage = message
 
 
-def _name(part: TopicPartition) -> str:
-    return f"{part.topic}/{part.partition}"
+async def _give_up(flying: deque[Flight]) -> None:
+    for flight in flying:
+        flight.acks.cancel()
+    await asyncio.gather(*(flight.acks for flight in flying), return_exceptions=True)

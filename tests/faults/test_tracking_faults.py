@@ -29,6 +29,7 @@ from tests.tracking_stack import ENV, TOKEN, load, publish_catalog, status, unti
 
 SMALL_SEGMENTS = {**ENV, "AFFLUX_JOURNAL_SEGMENT_BYTES": "60000"}
 HOUR = 3_600
+LONG_CLICK = f"/c/shoes?{urlencode({f'sub{number}': 'x' * 250 for number in range(1, 11)})}"
 Answer = tuple[int, dict[str, str], str]
 
 
@@ -107,9 +108,14 @@ def test_T1_an_edge_whose_disk_does_not_sync_ends_and_nobody_is_answered(
         assert "journal_write_failed" in log and "Input/output error" in log
     until(lambda: stack.state() is not None and restarted(stack, before), "the edge is back")
     with load(stack, tmp_path, 31) as history:
-        time.sleep(1)
+        until(lambda: answered(history) > 20, "the load is answered")
     wait_drained(stack)
     assert assert_nothing_lost_or_invented(stack.settings, history) > 20
+
+
+def answered(history: Path) -> int:
+    """Return how many answers a load has written down."""
+    return len(history.read_text().splitlines()) if history.exists() else 0
 
 
 def restarted(stack: Stack, before: int) -> bool:
@@ -142,6 +148,7 @@ def test_T3_a_clock_that_steps_back_an_hour_loses_and_repeats_nothing(
         code, _, body = get(url, sale)
         assert code == 401 or json.loads(body)["status"] == "duplicate"
         time.sleep(0.5)
+        until(lambda: answered(history) > 50, "the load is answered")
     wait_drained(stack)
     assert assert_nothing_lost_or_invented(stack.settings, history) > 50
 
@@ -208,10 +215,10 @@ def test_T2_a_disk_of_8_mb_without_kafka_refuses_reports_and_redirects_clicks(
         sold, redirected = fill(url)
         assert sold, "reports were taken before the disk was full"
         for number in range(20):
-            code, headers, body = get(url, report(f"full-{number}", token=TOKEN))
+            code, headers, body = get(url, report(f"full-{number:05}", token=TOKEN))
             assert (code, json.loads(body)["reason"]) == (503, "journal_full")
             assert int(headers["retry-after"]) > 0
-            redirected += get(url, "/c/shoes")[0] == 302
+            redirected += get(url, LONG_CLICK)[0] == 302
         stack.start_process("kafka")
         until(lambda: get(url, report("after", token=TOKEN))[0] == 200, "there is room again")
         wait_drained(stack, shipper="edge-small-shipper")
@@ -229,22 +236,30 @@ def test_T2_a_disk_of_8_mb_without_kafka_refuses_reports_and_redirects_clicks(
 
 
 def fill(url: str) -> tuple[list[str], int]:
-    """Send clicks and reports until a report is refused; return the reports that were kept and how
-    many clicks were redirected."""
-    query = urlencode({f"sub{number}": "x" * 250 for number in range(1, 11)})
+    """Send clicks and reports until there is no room for a report of this length; return the
+    reports that were kept and how many clicks were redirected.
+
+    Where a long click finds no room, reports are refused untried for a moment: so the last ones
+    are sent with pauses.
+    """
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
     sold: list[str] = []
-    redirected = 0
+    redirected = refused = 0
     for number in range(40_000):
-        path = report(f"small-{number}", token=TOKEN) if number % 8 == 0 else f"/c/shoes?{query}"
+        is_report = refused > 0 or number % 8 == 0
+        path = report(f"fill-{number:05}", token=TOKEN) if is_report else LONG_CLICK
         connection.request("GET", path)
         answer = connection.getresponse()
         answer.read()
-        if number % 8:
+        if not is_report:
             assert answer.status == 302
             redirected += 1
-        elif answer.status == 503:
+            continue
+        if answer.status == 200:
+            sold.append(f"fill-{number:05}")
+        refused = refused + 1 if answer.status == 503 else 0
+        if refused == 3:
             return sold, redirected
-        else:
-            sold.append(f"small-{number}")
+        if refused:
+            time.sleep(0.4)
     raise AssertionError("the disk was never full")

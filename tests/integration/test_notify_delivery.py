@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from typer.testing import CliRunner
 
+from afflux.cli.notify import app
 from afflux.kernel.catalog import Partner, Postback
 from afflux.kernel.events import Verdict
 from afflux.kernel.keys import partner_key
 from afflux.kernel.postback import PostbackEvent, PostbackMethod
 from afflux.kernel.types import Millis
 from afflux.runtime.clock import now_ms
+from afflux.runtime.homes import write_env
 from afflux.runtime.migrate import migrate_postgres
 from afflux.runtime.pg import connect_async
 from services.notify.domain.signing import signature
 from services.notify.queries import deliveries, stories
 from services.notify.queries.stories import OwnershipLost
-from services.notify.reading import parked_of, retry
+from services.notify.reading import parked_of
 from services.notify.sender import Sender
 from tests.notify_samples import (
     EVERY,
@@ -94,7 +99,18 @@ async def test_a_later_event_waits_for_the_earlier_one(dsn: str) -> None:
     assert events_of(rows) == [(event, "delivered") for event in HEARD]
 
 
-async def test_a_parked_event_lets_the_next_go_and_can_be_asked_for_again(dsn: str) -> None:
+async def retried(home: Path, *arguments: str) -> tuple[int, dict[str, list[str]]]:
+    """Run `afflux notify retry --json`; return its exit code and what it printed."""
+    line = ["retry", *arguments, "--home", str(home), "--json"]
+    done = await asyncio.to_thread(CliRunner().invoke, app, line)
+    return done.exit_code, json.loads(done.stdout)
+
+
+async def test_a_parked_event_lets_the_next_go_and_can_be_asked_for_again(
+    dsn: str, home: Path
+) -> None:
+    write_env(home, {"AFFLUX_POSTGRES": dsn})
+
     async def gone(request: web.Request) -> web.StreamResponse:
         return web.Response(status=410 if request.query["e"] == "accepted" else 200)
 
@@ -106,9 +122,10 @@ async def test_a_parked_event_lets_the_next_go_and_can_be_asked_for_again(dsn: s
             assert events_of(rows) == [("accepted", "parked"), ("approved", "delivered")]
             assert rows[0]["reason"] == "endpoint_gone"
             receiver.handler = None
-            parked = await parked_of(feeder.settings, PARTNER)
-            assert await retry(feeder.settings, parked) == parked
-            assert await retry(feeder.settings, parked) == []
+            (parked,) = [one.hex() for one in await parked_of(feeder.settings, PARTNER)]
+            told = {"retried": [parked], "missing": []}
+            assert await retried(home, "--partner", str(PARTNER)) == (0, told)
+            assert await retried(home, parked) == (1, {"retried": [], "missing": [parked]})
             rows = await feeder.until_ended()
     assert events_of(rows) == [("accepted", "delivered"), ("approved", "delivered")]
     assert len(rows[0]["tried"]) == 2

@@ -8,16 +8,17 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afflux.kernel.events import Conversion
+from afflux.kernel.events import Adjustment, Conversion, Status
 from afflux.kernel.macros import compile_template
 from services.tracking.domain.clicks import read_visitor
-from services.tracking.domain.conversions import build_conversion
+from services.tracking.domain.conversions import build_conversion, read_conversion
 from services.tracking.domain.entries import Kind
 from services.tracking.domain.extras import read_extras
 from services.tracking.domain.redaction import redact_body, redact_query
 from services.tracking.domain.refusal import Refusal
 from services.tracking.domain.requests import json_items, parse_params
 from services.tracking.domain.signature import compute, matches, message
+from services.tracking.domain.status_changes import status_change
 from services.tracking.journal.segment import Header, frame, frames, unpack_header
 from tests.tracking_samples import context
 
@@ -76,6 +77,40 @@ def test_I2_what_is_not_a_field_does_not_change_the_body_hash(
     plain = build_conversion(report, context())
     noisy = build_conversion({**noise, **report}, context())
     assert plain == noisy
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), values))
+def test_I2_the_stem_is_the_body_hash_of_the_same_report_without_a_status(
+    fields: dict[str, object],
+) -> None:
+    plain = read_conversion({**fields, "status": None}, context())
+    for status in Status:
+        said = read_conversion({**fields, "status": status}, context())
+        if isinstance(plain, Refusal) or isinstance(said, Refusal):
+            assert plain == said
+            continue
+        assert said.stem == plain.stem == plain.event.body_hash != said.event.body_hash
+        assert said.event.status is status
+
+
+@given(st.lists(st.sampled_from(Status), min_size=1, max_size=8))
+def test_I2_whatever_words_come_each_is_taken_once_and_none_undoes_a_rejection(
+    words: list[Status],
+) -> None:
+    first, taken = words[0], list[Status]()
+    for word in words[1:]:
+        built = build_conversion({"txn_id": "t", "goal": "sale", "status": word}, context())
+        assert isinstance(built, Conversion)
+        change = status_change(built, first, taken)
+        if isinstance(change, Adjustment) and word not in taken:
+            assert Status.REJECTED not in (first, *taken)
+            taken.append(word)
+    assert len(taken) == len(set(taken)) and Status.PENDING not in taken
+    assert (taken or [first])[-1] is (
+        Status.REJECTED
+        if Status.REJECTED in words
+        else (Status.APPROVED if Status.APPROVED in words else Status.PENDING)
+    )
 
 
 @given(st.binary(max_size=200))

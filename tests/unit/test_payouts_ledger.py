@@ -7,6 +7,7 @@ import pytest
 
 from afflux.kernel.catalog import FxRate, Terms
 from afflux.kernel.events import AdjustmentKind, Status, Verdict
+from afflux.kernel.types import Millis
 from tests.payouts_book import Book
 from tests.payouts_samples import (
     DAY,
@@ -290,3 +291,17 @@ def test_terms_are_those_of_the_order_time_as_known_at_the_report() -> None:
     assert book.balances["partner:100:pending EUR"] == 800
     book.take(assessment("t2", at=T0 + 1))
     assert book.balances["partner:100:pending EUR"] == 800 + 5000
+
+
+def test_a_conversion_decided_again_is_paid_by_the_terms_it_was_decided_with() -> None:
+    view = demo_catalog()
+    dearer = offer(sale_goal(commission=Terms(percent="50")))
+    view.apply(change(dearer, 2, valid_from=0, recorded_at=T0 + 1))
+    book = Book(view, now=T0 + DAY)
+    first = assessment()
+    book.take(first)
+    again = assessment(version=2)
+    known = msgspec.structs.replace(again.decision, terms_known_at=Millis(T0 + 5))
+    moved = book.take(msgspec.structs.replace(again, decision=known))
+    assert book.balances["partner:100:pending EUR"] == 5000
+    assert {t.reason for t in moved} == {"decision_superseded"}

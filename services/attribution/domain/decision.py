@@ -29,7 +29,6 @@ UNPUBLISHED = 0
 """Version of a decision that has not been given one."""
 _NO_ID = bytes(16)
 _encode = msgspec.msgpack.Encoder().encode
-_fill_in = msgspec.structs.force_setattr
 
 
 def decide(
@@ -51,12 +50,13 @@ def decide(
     goal = Goal(conversion.advertiser_id, conversion.goal, conversion.occurred_at)
     lookup = Lookup(catalog, goal, known_at)
     judged = judge(conversion, journey, lookup)
-    verdict = find(Asked(conversion, judged, lookup, bound))
-    decision = _decision(conversion, verdict, judged, screened_to, known_at)
-    # Nobody has seen it yet; a copy of so many fields would cost more than all of the above.
-    _fill_in(decision, "event_id", derive("decision", _encode(decision)))
-    _fill_in(decision, "recorded_at", _recorded_at(decision, judged.steps, bound))
-    return decision
+    asked = Asked(conversion, judged, lookup, bound)
+    decision = _decision(asked, find(asked), screened_to, known_at)
+    return msgspec.structs.replace(
+        decision,
+        event_id=derive("decision", _encode(decision)),
+        recorded_at=_recorded_at(decision, judged.steps, bound),
+    )
 
 
 def published(
@@ -104,15 +104,9 @@ def _why_nothing(verdict: Verdict, named: Step | None, earlier: bool, beyond: bo
     return "earlier_touch" if earlier else "assisted"
 
 
-def _decision(
-    conversion: Conversion,
-    verdict: Verdict,
-    judged: Judged,
-    screened_to: int,
-    known_at: Millis,
-) -> Decision:
+def _decision(asked: Asked, verdict: Verdict, screened_to: int, known_at: Millis) -> Decision:
     """Return all that is decided, as yet without the id, which is the hash of it (law I3)."""
-    terms = verdict.terms
+    conversion, terms = asked.conversion, verdict.terms
     return Decision(
         event_id=_NO_ID,
         occurred_at=conversion.occurred_at,
@@ -139,7 +133,7 @@ def _decision(
         authentication=conversion.authentication,
         reported_at=conversion.recorded_at,
         shares=list(verdict.shares),
-        touches=_touches(verdict, judged),
+        touches=_touches(verdict, asked.judged),
         signal=verdict.signal,
         model=verdict.model,
         window_s=verdict.window_s,

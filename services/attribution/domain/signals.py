@@ -139,7 +139,8 @@ def _by_customer(asked: Asked) -> Verdict | None:
 
 
 def _by_journey(asked: Asked) -> Verdict | None:
-    """Credit the visitor's path; without one, the newest click's reason counts, then a view's."""
+    """Credit the visitor's path. Without one the newest click's reason counts, then a view's; what
+    the visitor did at other advertisers says nothing here."""
     if asked.conversion.click_id is not None or visitor_of(asked.conversion) is None:
         return None
     path = asked.judged.path
@@ -147,11 +148,12 @@ def _by_journey(asked: Asked) -> Verdict | None:
         return _by_path(asked, CreditSignal.JOURNEY, path)
     reason = "no_touch"
     for step, fault in zip(asked.judged.steps, asked.judged.faults, strict=True):
-        if fault is not None and (step.seen.kind == CLICK or reason in _OF_VIEWS):
-            reason = fault
+        if fault not in _SAYS_NOTHING and (step.seen.kind == CLICK or reason in _OF_VIEWS):
+            reason = fault or reason
     return Verdict(CreditSignal.JOURNEY, reason)
 
 
+_SAYS_NOTHING = (None, "other_advertiser")
 _OF_VIEWS = ("no_touch", "outside_view_window")
 
 

@@ -11,7 +11,7 @@ from services.attribution.domain.window import CLICK
 
 def touch_of(step: Step, outcome: TouchOutcome, reason: str | None) -> Touch:
     """Return a touch with what it got, and why it got nothing."""
-    seen = step.seen
+    seen, notes = step.seen, step.notes
     return Touch(
         click_id=seen.click_id,
         partner_id=seen.partner_id,
@@ -19,8 +19,8 @@ def touch_of(step: Step, outcome: TouchOutcome, reason: str | None) -> Touch:
         link_id=seen.link_id,
         occurred_at=seen.occurred_at,
         kind=seen.kind,
-        flags=step.signals,
-        invalid=step.invalid,
+        flags=step.signals if notes else [],
+        invalid=bool(notes) and step.invalid,
         outcome=outcome,
         reason=reason,
     )

@@ -129,7 +129,7 @@ def approved(sale: Sale, now: Effects) -> bool:
 
 
 def _context(sale: Sale, credit: Credit, world: World, as_of: Millis) -> _Context | Unknown:
-    valid_at, known_at = sale.occurred_at, min(sale.reported_at, as_of)
+    valid_at, known_at = sale.occurred_at, min(sale.known_at, as_of)
     catalog = world.catalog
     offer = catalog.find_version(Offer, credit.offer_id, valid_at, known_at)
     if offer is None:
@@ -218,6 +218,6 @@ def _rate(
     for rate in used:
         if rate.base == base and rate.quote == quote:
             return rate
-    known_at = min(sale.reported_at, as_of)
+    known_at = min(sale.known_at, as_of)
     found = find_rate(world.catalog, base, quote, sale.occurred_at, known_at)
     return found or find_rate(world.catalog, base, quote, sale.occurred_at, as_of)

@@ -40,7 +40,8 @@ class Credit(Struct, frozen=True, array_like=True, gc=False):
 class Sale(Struct, frozen=True, array_like=True):
     """What money needs of the latest assessment of a conversion.
 
-    `occurred_at` is the order time, `reported_at` when the report was recorded: the terms are those
+    `occurred_at` is the order time, `known_at` when the report was recorded, or, of a conversion
+    that was decided again, the knowledge of the catalogue it was decided with: the terms are those
     that were true at the first, as known at the second.
     """
 
@@ -51,7 +52,7 @@ class Sale(Struct, frozen=True, array_like=True):
     advertiser_id: int
     goal: str
     occurred_at: Millis
-    reported_at: Millis
+    known_at: Millis
     value_minor: int | None
     currency: str | None
     status: Status
@@ -193,7 +194,7 @@ def sale_of(event: Assessment) -> Sale:
         advertiser_id=decision.advertiser_id,
         goal=decision.goal,
         occurred_at=decision.occurred_at,
-        reported_at=decision.reported_at,
+        known_at=max(decision.reported_at, decision.terms_known_at or decision.reported_at),
         value_minor=decision.value_minor,
         currency=decision.currency,
         status=decision.status,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+from msgspec import Struct
+
 from afflux.kernel.events import Adjustment, AdjustmentKind, Item
 from afflux.kernel.ids import conversion_key, derive, parse_ulid
 from afflux.kernel.money import MAX_MINOR, Money
@@ -34,7 +37,29 @@ FIELDS = (
 _WITH_AMOUNT = frozenset((AdjustmentKind.REFUND, AdjustmentKind.CHARGEBACK, AdjustmentKind.AMEND))
 
 
+class Aimed(Struct, frozen=True):
+    """An adjustment as it was reported; `click_id` if it names its conversion by that alone."""
+
+    event: Adjustment
+    click_id: Id16 | None = None
+
+    def at(self, key: Id16) -> Aimed:
+        """Return the same for the conversion with this key."""
+        event = msgspec.structs.replace(
+            self.event,
+            conversion_key=key,
+            event_id=adjustment_event_id(key, self.event.adjustment_id),
+        )
+        return Aimed(event)
+
+
 def build_adjustment(fields: Mapping[str, object], context: ReportContext) -> Adjustment | Refusal:
+    """Return the adjustment in `fields`, or why there is none: the event of `read_adjustment`."""
+    aimed = read_adjustment(fields, context)
+    return aimed if isinstance(aimed, Refusal) else aimed.event
+
+
+def read_adjustment(fields: Mapping[str, object], context: ReportContext) -> Aimed | Refusal:
     """Return the adjustment in `fields`, or why there is none.
 
     Fields: txn_id, click_id or conversion_key (hex) with goal; kind; amount and currency for
@@ -64,10 +89,15 @@ def check_conversion(
     return None
 
 
-def _build(fields: Fields, context: ReportContext) -> Adjustment:
+def adjustment_event_id(key: Id16, adjustment_id: str) -> Id16:
+    """Return the event id of a conversion's adjustment."""
+    return derive("adjustment-event", key, adjustment_id)
+
+
+def _build(fields: Fields, context: ReportContext) -> Aimed:
     goal = fields.required("goal", GOAL_LIMIT)
     transaction_id = fields.text("txn_id", TXN_LIMIT)
-    key = _conversion_key(fields, context, goal, transaction_id)
+    key, click_id = _conversion_key(fields, context, goal, transaction_id)
     kind = fields.choice("kind", AdjustmentKind)
     if kind is None:
         raise RefusedError("field_missing", "kind is required", "kind")
@@ -77,8 +107,8 @@ def _build(fields: Fields, context: ReportContext) -> Adjustment:
     named = fields.text("adjustment_id", 128)
     body_hash = fields.body_hash("adjustment-body")
     adjustment_id = named or body_hash.hex()
-    return Adjustment(
-        event_id=derive("adjustment-event", key, adjustment_id),
+    event = Adjustment(
+        event_id=adjustment_event_id(key, adjustment_id),
         occurred_at=context.arrived_at if happened_at is None else happened_at,
         recorded_at=context.received_at,
         tenant_id=context.tenant_id,
@@ -98,6 +128,7 @@ def _build(fields: Fields, context: ReportContext) -> Adjustment:
         edge_id=context.edge_id,
         journal_position=0,
     )
+    return Aimed(event, click_id)
 
 
 def _money(
@@ -138,7 +169,8 @@ def _from_lines(money: Money | None, lines: list[Line], currency: str) -> Money:
 
 def _conversion_key(
     fields: Fields, context: ReportContext, goal: str, transaction_id: str | None
-) -> Id16:
+) -> tuple[Id16, Id16 | None]:
+    """Return the key that was named or follows, and the click id if nothing else names it."""
     named = fields.text("conversion_key", 32)
     click = read_click(fields, context)  # a forged one is refused even where txn_id says enough
     if named is None and transaction_id is None and click is None:
@@ -148,14 +180,15 @@ def _conversion_key(
     advertiser_id = AdvertiserId(context.advertiser.id)
     if named is None:
         click_id = click.click_id if click else None
-        return conversion_key(advertiser_id, goal, transaction_id, click_id)
+        key = conversion_key(advertiser_id, goal, transaction_id, click_id)
+        return key, click_id if transaction_id is None else None
     key = _parse_key(named)
     if transaction_id and key != conversion_key(advertiser_id, goal, transaction_id, None):
         raise RefusedError(
             "field_invalid", "conversion_key is not that of txn_id and goal", "conversion_key"
         )
     fields.note("conversion_key", key.hex())
-    return key
+    return key, None
 
 
 def _parse_key(text: str) -> Id16:

@@ -22,11 +22,13 @@ from afflux.kernel.ids import conversion_key, derive
 from afflux.kernel.money import Money
 from afflux.kernel.token import ClickToken, TokenError, verify
 from afflux.kernel.types import AdvertiserId, Id16, Millis
+from services.tracking.domain.entries import ConversionEntry
 from services.tracking.domain.fields import Fields
 from services.tracking.domain.privacy import customer_key
 from services.tracking.domain.refusal import Refusal, RefusedError
 
 GOAL_LIMIT = 64
+_BODY = "conversion-body"
 TXN_LIMIT = 128
 FIELDS = (
     "click_id",
@@ -84,10 +86,23 @@ def build_conversion(
     `click` and `visitor_key` are for imports, which know them without a signed click id.
     `journal_position` is 0 until the journal gives one.
     """
+    entry = read_conversion(fields, context, click, visitor_key)
+    return entry if isinstance(entry, Refusal) else entry.event
+
+
+def read_conversion(
+    fields: Mapping[str, object],
+    context: ReportContext,
+    click: ClickToken | None = None,
+    visitor_key: Id16 | None = None,
+) -> ConversionEntry | Refusal:
+    """Return the same as it is kept: with the hash of its body without the status."""
+    read = Fields(fields)
     try:
-        return _build(Fields(fields), context, click, visitor_key)
+        event = _build(read, context, click, visitor_key)
     except RefusedError as error:
         return error.refusal
+    return ConversionEntry(event, read.body_hash(_BODY, without="status"))
 
 
 class _Details(Struct, frozen=True):
@@ -110,7 +125,7 @@ def _build(
     goal, transaction_id, key = _identity(fields, context, click)
     offer_id = _offer_id(fields, context, click)
     details = _details(fields, context, offer_id, goal)
-    body_hash = fields.body_hash("conversion-body")
+    body_hash = fields.body_hash(_BODY)
     visitor = click.visitor_key if click else visitor_key
     return Conversion(
         event_id=derive("conversion-event", key, body_hash),

@@ -54,9 +54,11 @@ TOPICS = {
 
 
 class ConversionEntry(Struct, frozen=True, array_like=True, tag=1):
-    """A kept report."""
+    """A kept report; `stem` is the hash of its body without the status, empty if it was kept
+    before there were stems."""
 
     event: Conversion
+    stem: bytes = b""
 
 
 class AdjustmentEntry(Struct, frozen=True, array_like=True, tag=2):

@@ -42,9 +42,10 @@ class Fields:
         self._values = values
         self._canonical: dict[str, str] = {}
 
-    def body_hash(self, kind: str) -> Id16:
-        """Return the hash of everything read so far."""
-        pairs = [part for pair in sorted(self._canonical.items()) for part in pair]
+    def body_hash(self, kind: str, without: str | None = None) -> Id16:
+        """Return the hash of everything read so far, but for one field."""
+        said = sorted(pair for pair in self._canonical.items() if pair[0] != without)
+        pairs = [part for pair in said for part in pair]
         return derive(kind, *pairs)
 
     def note(self, name: str, canonical: str) -> None:

@@ -22,6 +22,8 @@ STATUS = {
     "conversion_foreign": 403,
     "body_too_slow": 408,
     "conflicting_report": 409,
+    "status_backwards": 409,
+    "conversion_ambiguous": 409,
     "preset_unknown": 404,
     "visitor_erased": 410,
     "body_too_large": 413,

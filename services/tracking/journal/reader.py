@@ -81,11 +81,6 @@ class JournalReader:
         """Return the segment and the byte up to which was read."""
         return None if self._at is None else (self._at.path, self._at.offset)
 
-    def oldest_created_at(self) -> int | None:
-        """Return when the oldest segment was made, or None without segments."""
-        at = self._at or self._open_next(None)
-        return None if at is None else at.header.created_at
-
     def close(self) -> None:
         """Close the open segment."""
         if self._at is not None:

@@ -14,7 +14,7 @@ from services.attribution.domain.models.case import Case, Given
 from services.attribution.domain.models.exact import in_proportion
 
 BITS = 54
-"""A weight is at most 2^54, so that 200 of them sum to less than 2^62."""
+"""A weight is at most 2^54, so that 200 of them and the named one sum to less than 2^62."""
 _WORK = 128
 _ONE = 1 << _WORK
 _DIGITS = 8
