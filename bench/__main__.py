@@ -27,6 +27,7 @@ BENCHES = {
     "edge.steps": "CPU time of each step of a click",
     "screen": "clicks/s judged and stored on one core",
     "attribution": "clicks/s and conversions/s joined and decided on one core",
+    "restart": "time to the first decision from a checkpoint of 10 million touches",
     "sink": "rows/s from the clicks topic into ClickHouse",
     "shipper": "journal records/s to Kafka on one core, beside fastavro and send() in the same run",
     "paths": "a million path summaries through the batch models, beside ChannelAttribution",

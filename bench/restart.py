@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import resource
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -51,17 +53,23 @@ async def ends() -> Mapping[int, int]:
     return {0: 0}
 
 
+def visitor_of(number: int) -> bytes:
+    """Return a key as random as a visitor's."""
+    return blake2b(number.to_bytes(8, "big"), digest_size=16).digest()
+
+
 def fill(folder: Path, touches: int) -> dict[str, float]:
     """Write the store and its checkpoint; leave only the checkpoint."""
     table, started = RocksTable(folder / "live" / "0"), time.process_time()
     state = State(table)
     state.take_ownership()
+    dice = random.Random(1)
     seen = seen_of(click(0, 0), 0, Millis(T0))
     for at in range(0, touches, BATCH):
         for number in range(at, min(touches, at + BATCH)):
             # visitors take turns, as they do in a log
-            visitor = (number % max(1, touches // EACH)).to_bytes(16, "big")
-            one = (T0 + number).to_bytes(6, "big") + number.to_bytes(10, "big")
+            visitor = visitor_of(number % max(1, touches // EACH))
+            one = (T0 + number).to_bytes(6, "big") + dice.randbytes(10)
             state.add_click(visitor, replace(seen, click_id=one, occurred_at=Millis(T0 + number)))
         state.commit({Click.topic: min(touches, at + BATCH)})
     filled = time.process_time() - started
@@ -91,8 +99,8 @@ async def restart(folder: Path, started: float, touches: int) -> dict[str, float
     offsets = await stage.assigned(parts)
     assert offsets[parts[0]] == touches
     opened = time.time() - started
-    visitor = (touches // EACH // 2).to_bytes(16, "big")
-    report = replace(conversion(1, touches, who=1), visitor_key=visitor)
+    whose = visitor_of(touches // EACH // 2)
+    report = replace(conversion(1, touches, who=1), visitor_key=whose)
     record = Record(Conversion.topic, 0, 0, report.key, b"", 0, (), report)
     outputs = [*await stage.process([record], Millis(T0)), *await stage.process([], NEVER)]
     decided = [one for one in outputs if isinstance(one, Decision)]

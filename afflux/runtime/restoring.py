@@ -75,7 +75,8 @@ def prepare(live: Path, checkpoints: Checkpoints, reader: Reader, rows: int) -> 
     A live folder that opens and is not behind the newest checkpoint is used as it is. Else it is
     set aside, and the newest checkpoint whose every byte is as it was takes its place; a damaged
     one is set aside too. Without any, an empty folder is begun: the state is built from the log.
-    `rows` is the newest format of rows that the owner reads; a checkpoint of a later one waits.
+    `rows` is the format of rows that the owner reads; a checkpoint of another one stays where it
+    is, unused.
     Errors: StoreBusy, StoreFull, OSError.
     """
     for left in (_fresh(live), staging(live)):
@@ -187,10 +188,10 @@ def _readable(checkpoints: Checkpoints, rows: int) -> list[Manifest]:
         except CheckpointDamaged as damage:
             _damaged(checkpoints, number, damage)
             continue
-        if manifest.about.rows <= rows:
+        if manifest.about.rows == rows:
             found.append(manifest)
         else:
-            log.warning("checkpoint_of_a_later_version", path=str(checkpoints.path(number)))
+            log.warning("checkpoint_of_another_format", path=str(checkpoints.path(number)))
     return found
 
 

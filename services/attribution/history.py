@@ -8,11 +8,13 @@ from typing import Protocol
 
 from afflux.kernel.events import Click, ClickFlag, Decision
 from afflux.runtime.codec import Codec
+from afflux.runtime.heads import Heads
 from afflux.runtime.log_reader import (
     TopicPartition,
     end_offsets,
     group_offsets,
     offsets_since,
+    read_raw,
     read_topic,
 )
 from afflux.runtime.settings import Settings
@@ -27,6 +29,10 @@ class History(Protocol):
 
     async def ends(self) -> Mapping[int, int]:
         """Return the end of every partition of attribution.decisions."""
+        ...
+
+    async def highest(self, start: Mapping[int, int]) -> int:
+        """Return the highest version published from `start` (by partition, else 0) on, or 0."""
         ...
 
     def decisions(self, start: Mapping[int, int]) -> AsyncIterator[Sequence[Decision]]:
@@ -57,9 +63,17 @@ class KafkaHistory:
         found = await asyncio.wait_for(asked, self._settings.send_timeout_s)
         return {part.partition: offset for part, offset in found.items()}
 
+    async def highest(self, start: Mapping[int, int]) -> int:
+        """Return the highest version published from `start` (by partition, else 0) on, or 0."""
+        heads, highest = Heads(Decision, "version"), 0
+        async for raws in read_raw(self._settings, [Decision.topic], _parts(start)):
+            found = (heads.read(raw.value) for raw in raws)
+            highest = max(highest, *(one["version"] for one in found if one is not None), 0)
+        return highest
+
     async def decisions(self, start: Mapping[int, int]) -> AsyncIterator[Sequence[Decision]]:
         """Yield what was published from `start` (by partition, else 0) to the ends as of now."""
-        begin = {TopicPartition(Decision.topic, number): at for number, at in start.items()}
+        begin = _parts(start)
         async for records in read_topic(self._settings, [Decision.topic], self._codec, begin):
             yield [one.event for one in records if isinstance(one.event, Decision)]
 
@@ -67,3 +81,7 @@ class KafkaHistory:
         """Return the first offsets of clicks and flags with a timestamp of `at` (ms) or later."""
         asked = offsets_since(self._settings, [Click.topic, ClickFlag.topic], at)
         return await asyncio.wait_for(asked, self._settings.send_timeout_s)
+
+
+def _parts(start: Mapping[int, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(Decision.topic, number): at for number, at in start.items()}

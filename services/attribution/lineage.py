@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from afflux.kernel.events import Click, ClickFlag, Conversion, Decision
+from afflux.kernel.events import Decision
 from afflux.kernel.types import Millis
 from services.attribution import rows
 from services.attribution.rows import Meta
+from services.attribution.state import State
 from services.attribution.table import Table
 
 Settled = tuple[bytes, bytes]
@@ -29,12 +30,7 @@ def meta_of(table: Table) -> Meta:
 
 def offsets_of(table: Table) -> Mapping[str, int]:
     """Return the next offsets by topic."""
-    meta = meta_of(table)
-    return {
-        Click.topic: meta.progress.clicks_next,
-        ClickFlag.topic: meta.flags_next,
-        Conversion.topic: meta.conversions_next,
-    }
+    return State(table).offsets
 
 
 def published_ends(table: Table) -> Mapping[int, int]:

@@ -83,13 +83,10 @@ class Opener:
         }
         if not lost:
             return
-        anew = [one for one in lost.values() if one.mark.source is Source.LOG]
-        highest, standing = 0, Standing(self._grace_ms)
-        async for decisions in history.decisions(_lowest(lost.values())):
-            highest = max(highest, *(one.version for one in decisions), 0)
-            if anew:
-                _leave(anew, standing.take(decisions))
-        _leave(anew, standing.standing())
+        highest = await history.highest(_lowest(lost.values()))
+        await self._leave_decided(
+            [one for one in lost.values() if one.mark.source is Source.LOG], history
+        )
         for number, one in lost.items():
             lineage.rise_above(one.table, highest)
             log.warning(
@@ -97,6 +94,15 @@ class Opener:
             )
             if one.mark.since is not None:
                 _begin(number, one, await history.since(one.mark.since))
+
+    async def _leave_decided(self, anew: Sequence[Opened], history: History) -> None:
+        """Let states that are built anew leave alone what was decided and cannot change."""
+        if not anew:
+            return
+        standing = Standing(self._grace_ms)
+        async for decisions in history.decisions({}):
+            _leave(anew, standing.take(decisions))
+        _leave(anew, standing.standing())
 
 
 def read_offsets(rocks: Rocks) -> Mapping[str, int]:

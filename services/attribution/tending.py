@@ -65,7 +65,7 @@ class Report(Struct, frozen=True):
     @property
     def damaged(self) -> bool:
         """Whether something of it cannot be read."""
-        wrong = [one.state for one in self.checkpoints if one.state not in (WHOLE, "not read")]
+        wrong = [one for one in self.checkpoints if one.state.startswith("checkpoint_damaged")]
         return bool(wrong) or self.live.state.startswith("state_damaged")
 
 
@@ -117,6 +117,8 @@ def checkpoint(places: Places, count: int) -> Manifest:
 def put_back(places: Places, number: int | None) -> Mark:
     """Put checkpoint `number`, else the newest whole one, in the place of the live folder.
 
+    A checkpoint of another format of rows is refused: the worker could not read it.
+
     Later checkpoints are set aside, so that nobody restores them over this one.
     Errors: Refused when there is none, it is damaged, or the partition is owned.
     """
@@ -143,7 +145,11 @@ def _chosen(checkpoints: Checkpoints, number: int | None) -> Manifest:
     found = []
     for one in checkpoints.numbers() if number is None else [number]:
         try:
-            found.append(checkpoints.manifest(one))
+            manifest = checkpoints.manifest(one)
+            if manifest.about.rows == rows.FORMAT:
+                found.append(manifest)
+            else:
+                wrong.append(f"checkpoint {one} has rows of format {manifest.about.rows}")
         except CheckpointDamaged as damage:
             wrong.append(str(damage))
     for manifest in furthest(found):
@@ -197,6 +203,6 @@ def _look_kept(checkpoints: Checkpoints, number: int, read: bool) -> Kept:
         return Kept(number, str(damage))
     told = manifest.about
     state = WHOLE if read else "not read"
-    if told.rows > rows.FORMAT:
-        state = f"rows of format {told.rows}: made by a later version"
+    if told.rows != rows.FORMAT:
+        state = f"not used: rows of format {told.rows}, this version reads {rows.FORMAT}"
     return Kept(number, state, told.made_at, told.offsets, told.epoch, manifest.bytes)

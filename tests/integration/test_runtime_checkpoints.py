@@ -207,7 +207,7 @@ def test_a_state_begun_anew_by_a_person_says_from_when_on_it_reads(home: Home) -
     assert home.open() == Mark(Source.LOG, since=1_234)
 
 
-def test_a_checkpoint_of_a_later_row_format_is_left_for_later(home: Home) -> None:
+def test_a_checkpoint_of_another_row_format_is_left_where_it_is(home: Home) -> None:
     shutil.rmtree(home.live)
     assert prepare(home.live, home.checkpoints, offsets, rows=0) == Mark(Source.LOG)
     assert home.checkpoints.numbers() == [2, 1]
