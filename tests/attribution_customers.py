@@ -74,9 +74,13 @@ def said(
     )
 
 
-def lasting(terms: Lifetime | None = FOR_EVER, model: str = "last") -> Offer:
+def lasting(
+    terms: Lifetime | None = FOR_EVER, model: str = "last", view_window_s: int = 0
+) -> Offer:
     """Offer 7 of advertiser 1, whose customers are bound."""
-    return msgspec.structs.replace(offer(7), lifetime=terms, model=model)
+    return msgspec.structs.replace(
+        offer(7), lifetime=terms, model=model, view_window_s=view_window_s
+    )
 
 
 def binding(who: int, partner: int | None, offer_id: int | None = None) -> CustomerBinding:
@@ -87,13 +91,16 @@ def binding(who: int, partner: int | None, offer_id: int | None = None) -> Custo
 
 
 def shop(
-    *changes: CatalogChange, terms: Lifetime | None = FOR_EVER, model: str = "last"
+    *changes: CatalogChange,
+    terms: Lifetime | None = FOR_EVER,
+    model: str = "last",
+    view_window_s: int = 0,
 ) -> Catalog:
     """Offers 7 (lifetime) and 8 of advertiser 1, 9 of advertiser 2, a coupon, and these changes."""
     view = Catalog()
     coupon = Coupon(advertiser_id=1, code="SPRING", partner_id=55, offer_id=7)
     for each in (
-        said(lasting(terms, model)),
+        said(lasting(terms, model, view_window_s)),
         change(offer(8)),
         change(offer(9, advertiser=2)),
         said(coupon),
@@ -167,6 +174,8 @@ def split(log: Log, partitions: int) -> list[Log]:
     parts = [Log() for _ in range(partitions)]
     for click in log.clicks:
         parts[partition_of([click.key], partitions)[0]].clicks.append(click)
+    for view in log.views:
+        parts[partition_of([view.key], partitions)[0]].views.append(view)
     for report in log.conversions:
         parts[partition_of([report.key], partitions)[0]].conversions.append(report)
     for wish in log.redecisions:

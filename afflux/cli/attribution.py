@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from afflux.cli.attribution_customer import customer
 from afflux.cli.attribution_export import paths
 from afflux.cli.attribution_fit import fit
 from afflux.cli.attribution_models import models
+from afflux.cli.attribution_redecide import redecide
 
 app = typer.Typer(
     name="attribution",
@@ -16,3 +18,5 @@ app = typer.Typer(
 app.command()(models)
 app.command()(paths)
 app.command()(fit)
+app.command()(redecide)
+app.command()(customer)

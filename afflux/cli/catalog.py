@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog.export import export_catalog
 from afflux.kernel.catalog.plan import Plan, Step, differences, label
@@ -54,7 +54,7 @@ def apply(
             done = Applied(declared.plan(catalog, now_ms()), None, 0)
         else:
             why = reason or declared.declaration.reason
-            done = asyncio.run(apply_plan(settings, declared.plan, author or _login(), why))
+            done = asyncio.run(apply_plan(settings, declared.plan, author or login(), why))
     except FileRefused as refused:
         _show_problems(refused, as_json)
         raise typer.Exit(1) from refused
@@ -87,13 +87,6 @@ def _instant(at: str | None) -> Millis:
         return now_ms() if at is None else scalars.instant(at)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--at") from error
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _show_problems(refused: FileRefused, as_json: bool) -> None:

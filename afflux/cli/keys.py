@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from afflux.cli.errors import Refused
+from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog import Advertiser, Catalog
 from afflux.kernel.catalog.plan import Plan, make_plan
@@ -92,7 +92,7 @@ def rotate(
         return make_plan(declaration, catalog, now)
 
     what = "token" if of_token else "key"
-    asyncio.run(apply_plan(settings, plan, _login(), f"{what} rotated, overlap {overlap}"))
+    asyncio.run(apply_plan(settings, plan, login(), f"{what} rotated, overlap {overlap}"))
     _show(settings, asyncio.run(load_catalog(settings)), owner, as_json)
 
 
@@ -155,10 +155,3 @@ def _advertiser(catalog: Catalog, advertiser_id: int, now: Millis) -> Advertiser
 
 def _secret(settings: Settings) -> bytes:
     return settings.secret.get_secret_value().encode()
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from base64 import b64encode
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.who import login
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.reasons import REASONS
@@ -126,7 +126,7 @@ def resubmit_rejections(
         raise typer.BadParameter("give either IDs or --all")
     if every and wanted == Filter():
         raise typer.BadParameter("--all goes with --reason, --advertiser or --since")
-    wish = Wish(_changes(changes or []), owner, _login())
+    wish = Wish(_changes(changes or []), owner, login())
     settings = load_home(home)
     found = _ask(settings, read_rejections(settings, wanted))
     chosen = [kept for kept in found if not _is_done(kept)] if every else choose(found, ids or [])
@@ -289,13 +289,6 @@ def _ask(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except KAFKA_TROUBLE as error:
         raise Refused(f"Kafka at {settings.kafka} does not answer: {error}") from error
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _print_json(value: Any) -> None:

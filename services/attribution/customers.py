@@ -72,6 +72,7 @@ class Customers:
                 member=entry.member,
                 asked_id=entry.asked_id,
                 asked_version=entry.asked_version,
+                first=max(entry.first, known.first),
             )
         book[key] = entry
         self._rows.put(rows.entry_key(customer, key), rows.encode(entry))
@@ -124,7 +125,7 @@ class Customers:
             self._waiting.discard(key)
             self._rows.delete(rows.waiting_key(customer, key))
         events: tuple[Decision, ...] = ()
-        if decision.event_id != entry.decision_id:
+        if decision.event_id != entry.decision_id or entry.version <= entry.first:
             self.revised += entry.version > 0
             version = _version(entry, epoch)
             waited_ms = min(max(0, now - entry.read_at), 2**31 - 1)
@@ -164,11 +165,10 @@ class Customers:
 def _version(entry: Entry, epoch: int) -> int:
     """Return a version above all that may have been published: one more, and one more for each
     owner epoch in between (see README, Versions), behind what another partition published."""
-    if entry.version:
-        return entry.version + 1 + epoch - entry.epoch
-    return entry.first + epoch
+    rises = entry.version + 1 + epoch - entry.epoch if entry.version else epoch
+    return max(rises, entry.first + epoch)
 
 
 def _inputs(entry: Entry, choice: Choice) -> bytes:
     """Return the hash of all that a decision is made of."""
-    return derive("inputs", entry.asked_id, msgspec.msgpack.encode(choice))
+    return derive("inputs", entry.asked_id, entry.first, msgspec.msgpack.encode(choice))

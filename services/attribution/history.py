@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from afflux.kernel.events import Click, ClickFlag, Decision
+from afflux.kernel.events import Click, ClickFlag, CustomerBound, Decision, Event
 from afflux.runtime.codec import Codec
 from afflux.runtime.heads import Heads
 from afflux.runtime.log_reader import (
@@ -32,7 +32,8 @@ class History(Protocol):
         ...
 
     async def highest(self, start: Mapping[int, int]) -> int:
-        """Return the highest version published from `start` (by partition, else 0) on, or 0."""
+        """Return the highest version of a decision published from `start` (by partition, else 0)
+        on, or of any request to a customer's book; 0 for none."""
         ...
 
     def decisions(self, start: Mapping[int, int]) -> AsyncIterator[Sequence[Decision]]:
@@ -64,9 +65,14 @@ class KafkaHistory:
         return {part.partition: offset for part, offset in found.items()}
 
     async def highest(self, start: Mapping[int, int]) -> int:
-        """Return the highest version published from `start` (by partition, else 0) on, or 0."""
-        heads, highest = Heads(Decision, "version"), 0
-        async for raws in read_raw(self._settings, [Decision.topic], _parts(start)):
+        """Return the highest version of a decision published from `start` (by partition, else 0)
+        on, or of any request to a customer's book; 0 for none."""
+        decided = await self._highest(Decision, _parts(start))
+        return max(decided, await self._highest(CustomerBound, {}))
+
+    async def _highest(self, kind: type[Event], start: Mapping[TopicPartition, int]) -> int:
+        heads, highest = Heads(kind, "version"), 0
+        async for raws in read_raw(self._settings, [kind.topic], start):
             found = (heads.read(raw.value) for raw in raws)
             highest = max(highest, *(one["version"] for one in found if one is not None), 0)
         return highest

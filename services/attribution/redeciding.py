@@ -79,14 +79,13 @@ class Redeciding:
 
     def _as_finished(self, conversion: Conversion, known_at: Millis, now: Millis) -> Open:
         last = self._lasting.last(conversion.conversion_key)
-        epoch = last.epoch or self._state.meta.epoch
         # What it may see is a property of the log, as long as the store still holds it.
         since = conversion.recorded_at - self._horizon.keep_ms(conversion.recorded_at)
         return Open(
             conversion,
             0,
             now,
-            epoch,
+            last.epoch,
             last.version,
             last.decision_id,
             known_at=known_at,

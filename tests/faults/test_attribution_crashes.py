@@ -10,16 +10,26 @@ from collections.abc import Sequence
 
 import pytest
 
-from afflux.kernel.events import Click, ClickFlag, Conversion, Decision, Event
+from afflux.kernel.catalog import Catalog, Lifetime
+from afflux.kernel.events import (
+    CatalogChange,
+    Click,
+    ClickFlag,
+    Conversion,
+    CreditSignal,
+    Decision,
+    Event,
+    Redecision,
+)
 from afflux.runtime.codec import Codec
 from afflux.runtime.log_reader import read_topic
 from afflux.runtime.producer import Publisher
 from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.services import Service
 from afflux.runtime.supervise.stack import Stack
-from services.attribution.table import MemoryTable
-from tests.attribution_events import HOUR, TOPICS, Log, change, click, conversion, offer
-from tests.attribution_samples import Worker
+from tests.attribution_customers import Partitions, lasting, memory, of, redecision, said
+from tests.attribution_events import HOUR, T0, TOPICS, Log, change, click, conversion, offer
+from tests.attribution_samples import POLICY
 from tests.conftest import StackMaker
 from tests.fraud_kafka import eventually
 
@@ -29,10 +39,18 @@ ENV = {
     "AFFLUX_BATCH_RECORDS": "50",
     "AFFLUX_TOPIC_PARTITIONS": "2",
 }
+CATALOGUE: Sequence[CatalogChange] = (
+    said(lasting(Lifetime(payments=5), "linear")),
+    change(offer(8)),
+    change(offer(9, advertiser=2)),
+    change(offer(8, window_s=7_200), 2, recorded_at=T0 + 3 * HOUR),
+)
+"""Offer 7 binds its customers; the window of offer 8 was made longer for the past."""
 
 
 def traffic(dice: random.Random, clicked: int = 1_000) -> list[Event]:
-    """Clicks and reports mixed: some reports before their click, some of a click never logged."""
+    """Clicks and reports mixed: some reports before their click, some of a click never logged; of
+    customers, some with a visitor, some without; and wishes to decide some again."""
     events: list[Event] = []
     clicks = [
         click(n, dice.randrange(HOUR), dice.randrange(clicked // 25), dice.choice([7, 8, 9]), n % 5)
@@ -43,7 +61,13 @@ def traffic(dice: random.Random, clicked: int = 1_000) -> list[Event]:
         named = dice.choice(clicks)
         at = dice.randrange(2 * HOUR)
         one = conversion(number, at, named=named) if number % 3 else conversion(number, at, who=1)
+        if number % 5 == 0:
+            one = conversion(number, at)
+        if number % 2 == 0 or number % 5 == 0:
+            one = of(one, dice.randrange(clicked // 50))
         events.insert(dice.randrange(len(events)), one)
+        if number % 10 == 0:
+            events.insert(dice.randrange(len(events)), redecision(one, 4 * HOUR))
     return events
 
 
@@ -64,9 +88,9 @@ async def kill_within(stack: Stack, seconds: float) -> None:
 
 
 async def recorded(settings: Settings) -> dict[int, Log]:
-    """The three input topics as Kafka holds them, by partition."""
+    """The input topics as Kafka holds them, by partition."""
     logs: dict[int, Log] = defaultdict(Log)
-    async for records in read_topic(settings, TOPICS, Codec.load()):
+    async for records in read_topic(settings, (*TOPICS, Redecision.topic), Codec.load()):
         for record in records:
             log = logs[record.partition]
             match record.event:
@@ -76,16 +100,19 @@ async def recorded(settings: Settings) -> dict[int, Log]:
                     log.flags.append(one)
                 case Conversion() as one:
                     log.conversions.append(one)
+                case Redecision() as one:
+                    log.redecisions.append(one)
     return logs
 
 
 def replayed(logs: dict[int, Log]) -> dict[bytes, bytes]:
     """What a replay of the log in memory finally decides."""
-    final: dict[bytes, bytes] = {}
-    for log in logs.values():
-        worker = Worker(log, MemoryTable()).drain()
-        final |= {key: decision.event_id for key, decision in worker.final.items()}
-    return final
+    known = Catalog()
+    for each in CATALOGUE:
+        known.apply(each)
+    parts = [logs[number] for number in range(int(ENV["AFFLUX_TOPIC_PARTITIONS"]))]
+    whole = Partitions(parts, memory(len(parts)), known, POLICY).drain()
+    return {key: decision.event_id for key, decision in whole.final.items()}
 
 
 def final(decisions: list[Decision]) -> dict[bytes, bytes]:
@@ -101,7 +128,7 @@ def final(decisions: list[Decision]) -> dict[bytes, bytes]:
 async def begin(make_stack: StackMaker, services: Sequence[str | Service]) -> Stack:
     """Start a stack that knows the catalogue."""
     stack = make_stack(services, env=ENV)
-    await feed(stack.settings, [change(offer(7)), change(offer(8)), change(offer(9, advertiser=2))])
+    await feed(stack.settings, CATALOGUE)
     return stack
 
 
@@ -118,6 +145,7 @@ async def assert_decided_like_a_replay(settings: Settings, events: Sequence[Even
             marks = replayed(await recorded(settings))
             await asyncio.sleep(0.5)
     decisions = await eventually(settings, Decision, settled)
+    assert {one.signal for one in decisions} >= {CreditSignal.CUSTOMER, CreditSignal.CLICK_ID}
     by_version: dict[tuple[bytes, int], bytes] = {}
     for one in decisions:
         key = one.conversion_key, one.version

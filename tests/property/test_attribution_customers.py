@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from afflux.kernel.catalog import Catalog, Lifetime
-from afflux.kernel.events import CreditSignal, Decision, Share
+from afflux.kernel.events import CreditSignal, Decision, Event, Share
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
 from services.attribution.domain.customers import Member, Wish, choose
@@ -24,7 +26,7 @@ from tests.attribution_customers import (
     shop,
     split,
 )
-from tests.attribution_events import HOUR, T0, Log, change, conversion, offer, screened
+from tests.attribution_events import HOUR, T0, Log, change, conversion, offer, screened, view
 from tests.attribution_samples import ALL_TOPICS, Take, Worker, content
 from tests.property.test_attribution_order import POLICY, check_credit, clicks_of, minutes
 
@@ -32,6 +34,7 @@ takes = st.lists(st.tuples(st.sampled_from(ALL_TOPICS), st.integers(1, 4)), max_
 turns = st.lists(
     st.tuples(takes, st.sampled_from([0, 10, 20_000]), st.sampled_from("....rx")), max_size=25
 )
+E = TypeVar("E", bound=Event)
 Turns = list[tuple[list[Take], int, str]]
 
 
@@ -55,7 +58,12 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     if terms is None or draw(st.booleans()):
         later = HOUR + draw(minutes)  # lifetime terms that may be known only when it is redecided
         changes.append(said(lasting(Lifetime(), "linear"), 2, recorded_at=later))
-    return shop(*changes, terms=terms, model=draw(st.sampled_from(["last", "linear"])))
+    return shop(
+        *changes,
+        terms=terms,
+        model=draw(st.sampled_from(["last", "linear"])),
+        view_window_s=draw(st.sampled_from([0, 1_800])),
+    )
 
 
 @st.composite
@@ -64,6 +72,8 @@ def logs(draw: st.DrawFn) -> Log:
     some again."""
     log = Log(draw(clicks_of()))
     log.flags.append(screened(len(log.clicks), 4 * HOUR))
+    for number in range(draw(st.integers(0, 3))):
+        log.views.append(view(number, draw(minutes), draw(st.sampled_from([1, 2])), 7, number))
     for number in range(draw(st.integers(1, 6))):
         at = draw(minutes)
         kind = draw(st.sampled_from(["named", "visitor", "visitor", "customer", "customer"]))
@@ -84,9 +94,9 @@ def logs(draw: st.DrawFn) -> Log:
     return log
 
 
-def run(log: Log, view: Catalog, schedule: Turns) -> Worker:
+def run(log: Log, known: Catalog, schedule: Turns) -> Worker:
     """Play a log in an order of its own: `r` restarts in order, `x` crashes before the commit."""
-    worker = Worker(log, MemoryTable(), view, POLICY)
+    worker = Worker(log, MemoryTable(), known, POLICY)
     now = 0
     for batch, passed, event in schedule:
         now += passed
@@ -99,17 +109,17 @@ def run(log: Log, view: Catalog, schedule: Turns) -> Worker:
 
 @given(logs(), catalogs(), turns, turns)
 def test_A2_customers_get_the_same_final_decisions_in_any_order(
-    log: Log, view: Catalog, one: Turns, other: Turns
+    log: Log, known: Catalog, one: Turns, other: Turns
 ) -> None:
-    reference = content(Worker(log, MemoryTable(), view, POLICY).drain())
-    assert content(run(log, view, one)) == content(run(log, view, other)) == reference
+    reference = content(Worker(log, MemoryTable(), known, POLICY).drain())
+    assert content(run(log, known, one)) == content(run(log, known, other)) == reference
 
 
 @given(logs(), catalogs(), turns)
 def test_A1_A4_every_version_is_whole_and_no_version_is_used_twice(
-    log: Log, view: Catalog, schedule: Turns
+    log: Log, known: Catalog, schedule: Turns
 ) -> None:
-    worker = run(log, view, schedule)
+    worker = run(log, known, schedule)
     assert set(worker.final) == {report.conversion_key for report in log.conversions}
     versions: dict[tuple[bytes, int], bytes] = {}
     for decision in worker.published:
@@ -129,22 +139,42 @@ def check_shares(decision: Decision) -> None:
         check_credit(decision)
 
 
-@given(logs(), catalogs(), turns, st.integers(0, 9))
+@given(logs(), catalogs(), st.integers(0, 9))
 def test_A2_partitions_and_the_order_within_the_topics_do_not_matter_to_customers(
-    log: Log, view: Catalog, schedule: Turns, seed: int
+    log: Log, known: Catalog, seed: int
 ) -> None:
-    """Customers hop between the partitions of their visitors; reports come in any order. (Log
-    time belongs to a partition: within the grace, so that late clicks do not differ.)"""
+    """Sales before their clicks, everything shuffled and some of it twice, customers that hop
+    between the partitions of their visitors: within the grace the final decisions are those of
+    the ordered log."""
     log.flags.clear()
-    log.clicks[:] = [each for each in log.clicks if each.recorded_at < T0 + HOUR]
-    reference = Cluster(screen(split(log, 1)), memory(1), view, LONG).drain().final
-    shuffled = Log(log.clicks, [], log.conversions[:], {}, log.redecisions[:])
-    random.Random(seed).shuffle(shuffled.conversions)
-    random.Random(seed).shuffle(shuffled.redecisions)
-    other = Cluster(screen(split(shuffled, 4)), memory(4), view, LONG).drain(batch=2).final
+    dice = random.Random(seed)
+    ordered = Log(
+        *(sorted(topic, key=by_log) for topic in (log.clicks, [], log.conversions)),
+        views=sorted(log.views, key=by_log),
+        redecisions=sorted(log.redecisions, key=by_log),
+    )
+    mixed = Log(
+        *(shuffled(topic, dice) for topic in (log.clicks, [], log.conversions)),
+        views=shuffled(log.views, dice),
+        redecisions=shuffled(log.redecisions, dice),
+    )
+    reference = Cluster(screen(split(ordered, 1)), memory(1), known, LONG).drain().final
+    other = Cluster(screen(split(mixed, 4)), memory(4), known, LONG).drain(batch=2).final
     assert {key: one.event_id for key, one in other.items()} == {
         key: one.event_id for key, one in reference.items()
     }
+
+
+def by_log(event: Event) -> int:
+    """When it was recorded."""
+    return event.recorded_at
+
+
+def shuffled(topic: Sequence[E], dice: random.Random) -> list[E]:
+    """A topic in another order, with some records twice."""
+    mixed = [*topic, *(event for event in topic if dice.random() < 0.2)]
+    dice.shuffle(mixed)
+    return mixed
 
 
 LONG = type(POLICY)(grace_ms=1_000 * HOUR, wait_ms=30_000)

@@ -281,7 +281,7 @@ def test_later_knowledge_that_changes_nothing_publishes_nothing() -> None:
 
 
 def test_a_wish_may_be_read_before_its_conversion() -> None:
-    log = Log([FIRST], [], [LATE], {}, [redecision(LATE, 3 * DAY)]).screen()
+    log = Log([FIRST], [], [LATE], redecisions=[redecision(LATE, 3 * DAY)]).screen()
     worker = Worker(log, MemoryTable(), retroactive())
     worker.turn([(REDECISIONS, 1)])
     worker.drain()
@@ -290,7 +290,7 @@ def test_a_wish_may_be_read_before_its_conversion() -> None:
 
 def test_a_later_revision_keeps_the_later_knowledge() -> None:
     by_visitor = conversion(1, at=5 * HOUR, who=1)
-    log = Log([], [], [by_visitor], {}, [redecision(by_visitor, 3 * DAY)])
+    log = Log([], [], [by_visitor], redecisions=[redecision(by_visitor, 3 * DAY)])
     worker = Worker(log, MemoryTable(), retroactive())
     worker.turn([(CONVERSIONS, 1), (REDECISIONS, 1)])
     worker.turn(now=40_000)

@@ -19,9 +19,9 @@ from afflux.kernel.ids import derive
 from afflux.kernel.types import Millis
 from services.attribution.domain.customers import Member, Wish
 
-HANDED_OVER = 1 << 20
-"""Versions of decisions that were published where they were made stay below this; those of the
-customer's book begin above it, if it took over (a retroactive change made the customer matter)."""
+HANDED_OVER = 1 << 16
+"""Room for versions of decisions that were published where they were made: those of the customer's
+book begin above it, if it took over (a retroactive change made the customer matter)."""
 
 _FIRM = (CreditSignal.CLICK_ID, CreditSignal.COUPON)
 
@@ -64,7 +64,9 @@ class Lifetimes:
         terms = _terms(decision, self._catalog, known_at)
         shares = [] if terms is None else decision.shares
         wish = msgspec.msgpack.encode((shares, terms))
-        first = 0 if self.has_say(conversion, conversion.recorded_at) else HANDED_OVER
+        first = 0
+        if not self.has_say(conversion, conversion.recorded_at):  # it may have been published here
+            first = (version // HANDED_OVER + 1) * HANDED_OVER
         return CustomerBound(
             event_id=derive("customer-bound", decision.event_id, wish),
             occurred_at=decision.occurred_at,
