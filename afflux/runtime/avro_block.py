@@ -26,9 +26,7 @@ class BlockWriter:
     def __init__(self, schema: Schema, key_column: str) -> None:
         self.frame = b"\x00" + schema.schema_id.to_bytes(4, "big")
         self._key_column = key_column
-        self._ids = _columns(schema, Binary16)
-        self._instants = _columns(schema, Instant)
-        self._minors = _columns(schema, Minor) + _columns(schema, Minor | None)
+        self._rules = _broken(schema)
         self._header = _MAGIC + _metadata(schema.plain) + _SYNC
         self._sentinel = _sentinel(schema.parsed)
         alone = self._read([self._sentinel])
@@ -58,20 +56,12 @@ class BlockWriter:
         rows = self._read(datums)
         if rows is None or rows.height != len(datums) or rows.row(-1) != self._sentinel_row:
             return None
-        if datum_sizes(rows, self._fields).tolist() != list(map(len, datums)):
-            return None
         rows = rows.head(-1)
+        if datum_sizes(rows, self._fields).tolist() != list(map(len, datums[:-1])):
+            return None
         if rows.get_column(self._key_column).to_list() != list(keys):
             return None
-        sizes = rows.select((pl.col(name).bin.size() != 16).any() for name in self._ids)
-        late = rows.select(
-            (~pl.col(name).is_between(0, LAST_INSTANT)).any() for name in self._instants
-        )
-        amounts = rows.select(
-            (~pl.col(name).is_between(0, LAST_MINOR)).any() for name in self._minors
-        )
-        broken = [*sizes.row(0), *late.row(0), *(amounts.row(0) if self._minors else ())]
-        return None if any(broken) else rows
+        return None if any(rows.select(self._rules).row(0)) else rows
 
     def align(self, rows: pl.DataFrame) -> pl.DataFrame | None:
         """Return rows that an older schema wrote as this one has them, None if that cannot be:
@@ -103,6 +93,16 @@ def _columns(schema: Schema, kind: object) -> list[str]:
     return [
         field.name for field in fields(schema.event) if field.type == kind and field.name in written
     ]
+
+
+def _broken(schema: Schema) -> list[pl.Expr]:
+    """Return what says, of each column under a rule of the struct, whether a row breaks it."""
+    ids = ((pl.col(name).bin.size() != 16).any() for name in _columns(schema, Binary16))
+    bounds = [(name, LAST_INSTANT) for name in _columns(schema, Instant)]
+    amounts = (*_columns(schema, Minor), *_columns(schema, Minor | None))
+    bounds += [(name, LAST_MINOR) for name in amounts]
+    numbers = ((~pl.col(name).is_between(0, limit)).any() for name, limit in bounds)
+    return [*ids, *numbers]
 
 
 def _defaults(parsed: Any) -> dict[str, Any]:

@@ -17,6 +17,9 @@ import polars as pl
 Sizes = npt.NDArray[np.int64]
 _LIMITS = np.array([1 << (7 * n) for n in range(1, 10)], np.uint64)
 _ENUM_LIMIT = 64
+_MEASURED = ("string", "bytes", ["null", "string"], ["null", "bytes"])
+_NULL = 2**32 - 1
+"""Stands for the length of a text that is not there: none is that long."""
 
 
 def datum_sizes(rows: pl.DataFrame, fields: Sequence[Any]) -> Sizes:
@@ -26,9 +29,45 @@ def datum_sizes(rows: pl.DataFrame, fields: Sequence[Any]) -> Sizes:
     Errors: ValueError for a type that polars does not read.
     """
     total = np.zeros(rows.height, np.int64)
+    lengths = _lengths(rows, fields)
     for field in fields:
-        total += _sizes(rows.get_column(field["name"]), field["type"])
+        name, kind = field["name"], field["type"]
+        if name in lengths:
+            total += lengths[name]
+        else:
+            total += _sizes(rows.get_column(name), kind)
     return total
+
+
+def _lengths(rows: pl.DataFrame, fields: Sequence[Any]) -> dict[str, Sizes]:
+    """Return the sizes of the columns of texts and bytes, which polars measures in one go."""
+    kinds = {field["name"]: field["type"] for field in fields if field["type"] in _MEASURED}
+    measured = rows.select(
+        (
+            pl.col(name).str.len_bytes()
+            if "string" in (kind, kind[-1])
+            else pl.col(name).bin.size()
+        ).fill_null(_NULL)
+        for name, kind in kinds.items()
+    )
+    return {
+        column.name: _measured(column.to_numpy(), isinstance(kinds[column.name], list))
+        for column in measured
+    }
+
+
+def _length(name: str, is_text: bool) -> pl.Expr:
+    return pl.col(name).str.len_bytes() if is_text else pl.col(name).bin.size()
+
+
+def _measured(lengths: npt.NDArray[np.uint32], optional: bool) -> Sizes:
+    known = lengths.astype(np.int64)
+    if not optional:
+        return known + _number(known)
+    there = known != _NULL
+    known[~there] = 0
+    sizes: Sizes = 1 + there * (known + _number(known))
+    return sizes
 
 
 def _sizes(values: pl.Series, kind: Any) -> Sizes:
@@ -84,8 +123,14 @@ def _with_length(lengths: pl.Series) -> Sizes:
 def _number(values: Sizes) -> Sizes:
     """Return the size of numbers in Avro's zigzag variable-length form."""
     turned = ((values << 1) ^ (values >> 63)).view(np.uint64)
-    highest = int(turned.max(initial=0))
-    sizes = np.ones(len(values), np.int64)
-    for limit in _LIMITS[: max(0, (highest.bit_length() - 1) // 7)]:
+    if not len(turned):
+        return np.zeros(0, np.int64)
+    least, most = _size_of(int(turned.min())), _size_of(int(turned.max()))
+    sizes = np.full(len(values), least, np.int64)
+    for limit in _LIMITS[least - 1 : most - 1]:
         sizes += turned >= limit
     return sizes
+
+
+def _size_of(turned: int) -> int:
+    return max(1, (turned.bit_length() + 6) // 7)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import Click, Decision, FlagAction, Result, TouchOutcome
 from afflux.kernel.reasons import REASONS
 from services.attribution.process import Policy
@@ -78,9 +79,9 @@ turns = st.lists(
 Turns = list[tuple[list[Take], int, str]]
 
 
-def run(log: Log, schedule: Turns) -> Worker:
+def run(log: Log, schedule: Turns, view: Catalog | None = None) -> Worker:
     """Play a log in an order of its own: `r` restarts in order, `x` crashes before the commit."""
-    worker = Worker(log, MemoryTable(), policy=POLICY)
+    worker = Worker(log, MemoryTable(), view, POLICY)
     now = 0
     for batch, passed, event in schedule:
         now += passed
