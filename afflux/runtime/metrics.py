@@ -57,7 +57,12 @@ SHIP_SKIPPED = Counter(
     "afflux_ship_skipped", "Journal records found in Kafka already after a restart.", ["topic"]
 )
 CUT_JOURNEYS = Counter(
-    "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
+    "afflux_cut_journeys",
+    "Times a decision looked at the newest 200 clicks or views of more of its advertiser's.",
+)
+EXPIRED_BUCKETS = Counter(
+    "afflux_expired_buckets",
+    "Months of touches dropped whole, because no conversion can see them any more.",
 )
 CHECKPOINTS = Counter(
     "afflux_checkpoints",
@@ -84,6 +89,13 @@ RESTORES = Counter(
     "afflux_state_opened",
     "States of partitions opened, by source: live, checkpoint, log (built anew).",
     ["stage", "source"],
+)
+CUSTOMER_REQUESTS = Counter(
+    "afflux_customer_requests", "Decisions handed to the book of their customer."
+)
+CUSTOMER_BOOKS = Counter("afflux_customer_books_read", "Customers' books read, one a batch.")
+CUSTOMER_REVISIONS = Counter(
+    "afflux_customer_revisions", "Decisions revised because of what came of their customer."
 )
 ERASED_ROWS = Counter(
     "afflux_erased_rows",

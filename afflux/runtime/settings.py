@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     )
     screen_wait_ms: int = Field(30_000, description="longest wait for clicks and their screening")
     attribution_grace_s: int = Field(86_400, description="log time in which a late touch revises")
+    attribution_keep_days: int = Field(
+        90,
+        ge=1,
+        description="days of log time touches are kept at least; else the longest window there is",
+    )
     checkpoint_minutes: float = Field(
         10.0, ge=0, description="minutes between two checkpoints of a partition's state; 0: none"
     )
