@@ -25,7 +25,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from afflux.kernel.events import Click, ClickFlag, Conversion, Decision
+from afflux.kernel.events import Click, Conversion, Decision
 from afflux.kernel.types import Millis
 from afflux.runtime.checkpointing import Keeper
 from afflux.runtime.checkpoints import Checkpoints
@@ -34,6 +34,7 @@ from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
 from services.attribution.domain.facts import seen_of
 from services.attribution.opening import Opener
+from services.attribution.process import TouchEnds
 from services.attribution.stage import AttributionStage
 from services.attribution.state import State
 from services.attribution.store import RocksTable
@@ -48,9 +49,9 @@ BATCH = 20_000
 TARGET_S, TARGET_GIB = 15, 1
 
 
-async def ends() -> Mapping[int, int]:
+async def ends() -> Mapping[int, TouchEnds]:
     """Nothing comes while the bench reads."""
-    return {0: 0}
+    return {}
 
 
 def visitor_of(number: int) -> bytes:
@@ -70,7 +71,9 @@ def fill(folder: Path, touches: int) -> dict[str, float]:
             # visitors take turns, as they do in a log
             visitor = visitor_of(number % max(1, touches // EACH))
             one = (T0 + number).to_bytes(6, "big") + dice.randbytes(10)
-            state.add_click(visitor, replace(seen, click_id=one, occurred_at=Millis(T0 + number)))
+            state.journeys.add(
+                visitor, replace(seen, click_id=one, occurred_at=Millis(T0 + number))
+            )
         state.commit({Click.topic: min(touches, at + BATCH)})
     filled = time.process_time() - started
     keeper = Keeper("bench", folder / "kept", 0, 2)
@@ -95,7 +98,7 @@ async def restart(folder: Path, started: float, touches: int) -> dict[str, float
     """Restore, open, decide one conversion, and say when that was."""
     opener = Opener(folder / "live", folder / "kept", POLICY.grace_ms)
     stage = AttributionStage(folder / "live", Known(catalog()), ends, POLICY, upkeep=Upkeep(opener))
-    parts = [TopicPartition(topic, 0) for topic in (Click.topic, ClickFlag.topic, Conversion.topic)]
+    parts = [TopicPartition(topic, 0) for topic in AttributionStage.topics]
     offsets = await stage.assigned(parts)
     assert offsets[parts[0]] == touches
     opened = time.time() - started

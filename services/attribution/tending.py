@@ -109,6 +109,8 @@ def checkpoint(places: Places, count: int) -> Manifest:
         shutil.rmtree(staged, ignore_errors=True)
         table.rocks.checkpoint(staged)
         return keep(places.checkpoints, staged, about(table), count, lambda: False)
+    except rows.ForeignFormat as foreign:
+        raise Refused(str(foreign)) from foreign
     finally:
         shutil.rmtree(staged, ignore_errors=True)
         table.close()
@@ -192,6 +194,8 @@ def _look_live(live: Path) -> Live:
         table = RocksTable.over(rocks)
         epoch = lineage.meta_of(table).epoch
         return Live("opens", dict(lineage.offsets_of(table)), epoch, rocks.rows(), size)
+    except rows.ForeignFormat as foreign:
+        return Live(str(foreign), rows=rocks.rows(), bytes=size)
     finally:
         rocks.close()
 
