@@ -163,6 +163,44 @@ REASONS: dict[str, Sentence] = {
     "offer_unknown": Sentence("The offer is not in the catalogue.", "Оффера нет в каталоге."),
     "goal_not_in_offer": Sentence("The offer has no such goal.", "У оффера нет такой цели."),
     "no_touch": Sentence("No click leads to the conversion.", "К конверсии не ведёт ни один клик."),
+    "outside_view_window": Sentence(
+        "The view is older than the view window.", "Показ старше окна показов."
+    ),
+    "view_beaten_by_click": Sentence(
+        "A click is credited; a view counts only without one.",
+        "Засчитан клик; показ засчитывается только без клика.",
+    ),
+    "assisted": Sentence(
+        "The touch helped, but the model gives it no share.",
+        "Касание помогло, но модель не даёт ему доли.",
+    ),
+    "coupon_touch": Sentence("The coupon's partner is credited.", "Засчитан партнёр купона."),
+    "coupon_unknown": Sentence(
+        "The advertiser has no such coupon.", "У рекламодателя нет такого купона."
+    ),
+    "coupon_expired": Sentence(
+        "The coupon was not valid at the time of the order.",
+        "Купон не действовал в момент заказа.",
+    ),
+    "coupon_other_offer": Sentence(
+        "The coupon belongs to another offer.", "Купон относится к другому офферу."
+    ),
+    "customer_bound": Sentence(
+        "The customer is bound to whom an earlier conversion was credited to.",
+        "Клиент закреплён за тем, кому засчитана прежняя конверсия.",
+    ),
+    "customer_unbound": Sentence(
+        "The customer was unbound; nobody is credited for it.",
+        "Клиент откреплён; за него никому не засчитывается.",
+    ),
+    "lifetime_over": Sentence(
+        "The time or the number of payments the customer was bound for is over.",
+        "Срок или число платежей, на которые закреплён клиент, исчерпаны.",
+    ),
+    "lifetime_none": Sentence(
+        "No earlier conversion of this customer is credited to anybody.",
+        "Ни одна прежняя конверсия этого клиента никому не засчитана.",
+    ),
     "too_late": Sentence("The click was recorded after the grace.", "Клик записан позже отсрочки."),
     # fraud
     "bot_user_agent": Sentence("The user agent is a known bot's.", "User agent известного бота."),

@@ -168,7 +168,8 @@ def _sixteen(plain: Any, kind: Any) -> Any:
             if isinstance(arg, type) and issubclass(arg, Struct):
                 parts = value if isinstance(value, list) else [value]
                 for part in parts:
-                    _sixteen(part, arg)
+                    if part is not None:
+                        _sixteen(part, arg)
     return plain
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
-
+from afflux.kernel.catalog.attribution_check import attribution_problems, crossed_problems
 from afflux.kernel.catalog.declared import Declaration, Declared, Removal
 from afflux.kernel.catalog.entities import (
     HOLD_DAYS,
-    Advertiser,
     CommissionRule,
     Entity,
     FxRate,
     Link,
     Offer,
-    OfferGroup,
     Partner,
 )
 from afflux.kernel.catalog.fields import BY_KIND
+from afflux.kernel.catalog.references import references
 from afflux.kernel.catalog.targeting_fields import targeting_problems
 from afflux.kernel.catalog.view import Catalog
 from afflux.kernel.document import Problems, unknown
@@ -27,14 +25,6 @@ from afflux.kernel.types import Millis
 Entities = Mapping[tuple[str, str], Entity]
 FAR: Millis = Millis(2**62)
 MAX_POSTBACKS = 10
-
-
-class Reference(Struct, frozen=True):
-    """A field of an entity that names another."""
-
-    field: str
-    kind: str
-    entity_id: str
 
 
 def check(declaration: Declaration, catalog: Catalog, now: Millis, problems: Problems) -> None:
@@ -46,6 +36,8 @@ def check(declaration: Declaration, catalog: Catalog, now: Millis, problems: Pro
         for message in _own_problems(declared):
             problems.add(declared.line, declared.path, message)
         _check_references(declared, after, declaration.broken, problems)
+        for field, message in crossed_problems(declared.entity, after):
+            problems.add(*declared.place(field), message)
         if isinstance(declared.entity, CommissionRule):
             _check_rule(declared, declared.entity, after, groups, problems)
     _check_codes(declaration, after, problems)
@@ -66,39 +58,6 @@ def result(
     for declared in sorted(declaration.entities, key=lambda each: each.valid_from or 0):
         after[declared.entity.kind, declared.entity.entity_id] = declared.entity
     return after
-
-
-def references(entity: Entity) -> Iterator[Reference]:
-    """Yield what an entity refers to, by the names of the file."""
-    match entity:
-        case Offer():
-            yield Reference("advertiser", Advertiser.kind, str(entity.advertiser_id))
-            if entity.group is not None:
-                yield Reference("group", OfferGroup.kind, entity.group)
-            if entity.fallback_offer_id is not None:
-                yield Reference("fallback_offer", Offer.kind, str(entity.fallback_offer_id))
-            for partner_id in (*entity.targeting.partners, *entity.targeting.not_partners):
-                yield Reference("targeting", Partner.kind, str(partner_id))
-        case OfferGroup():
-            if entity.fallback_offer_id is not None:
-                yield Reference("fallback_offer", Offer.kind, str(entity.fallback_offer_id))
-        case Link():
-            yield Reference("partner", Partner.kind, str(entity.partner_id))
-            yield Reference("offer", Offer.kind, str(entity.offer_id))
-        case Partner():
-            for offer_id in sorted({o for each in entity.postbacks for o in each.offers}):
-                yield Reference("postbacks", Offer.kind, str(offer_id))
-        case CommissionRule():
-            yield from _rule_references(entity)
-        case _:
-            return
-
-
-def _rule_references(rule: CommissionRule) -> Iterator[Reference]:
-    if rule.partner_id is not None:
-        yield Reference("partner", Partner.kind, str(rule.partner_id))
-    if rule.offer_id is not None:
-        yield Reference("offer", Offer.kind, str(rule.offer_id))
 
 
 def _check_repeats(declaration: Declaration, problems: Problems) -> None:
@@ -129,6 +88,7 @@ def _own_problems(declared: Declared) -> Iterator[str]:
     if isinstance(entity, Offer):
         yield from _offer_problems(entity)
         yield from targeting_problems(entity)
+    yield from attribution_problems(entity)
     if isinstance(entity, Partner) and len(entity.postbacks) > MAX_POSTBACKS:
         yield f"a partner has at most {MAX_POSTBACKS} postbacks, not {len(entity.postbacks)}"
 

@@ -9,6 +9,13 @@ from msgspec import UNSET, Struct
 from msgspec.structs import fields as struct_fields
 
 from afflux.kernel import scalars
+from afflux.kernel.catalog import attribution_fields
+from afflux.kernel.catalog.attribution_entities import (
+    AttributionWeights,
+    Coupon,
+    CustomerBinding,
+    ShadowModel,
+)
 from afflux.kernel.catalog.entities import (
     Advertiser,
     Approval,
@@ -52,31 +59,6 @@ def _list_of(kind: type[Struct], fields: Mapping[str, Field], *, at_least: int) 
     return Field(f"{kind.__name__.lower()}s", items, show_items, required=True)
 
 
-_duration_field = partial(Field, parse=_duration, show=scalars.duration_text)
-_holds = {
-    "hold": _duration_field("hold_seconds"),
-    "hold_days": Field("hold_days", _days),
-}
-_GOAL = {
-    "name": Field("name", _name, required=True),
-    "revenue": Field("revenue", read_terms, terms_text, required=True),
-    "commission": Field("commission", read_terms, terms_text),
-    "approval": Field("approval", scalar(scalars.choice(Approval))),
-    **_holds,
-    "window": _duration_field("window_s"),
-}
-_LANDING = {
-    "id": Field("id", _id, required=True),
-    "url": Field("url", scalar(scalars.url), required=True),
-    "weight": Field("weight", scalar(scalars.whole(0, 1_000_000))),
-}
-_action = scalar(scalars.choice(FraudAction))
-_FALLBACKS = {
-    "fallback_offer": Field("fallback_offer_id", _id),
-    "fallback_url": Field("fallback_url", scalar(scalars.url)),
-}
-
-
 def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
     """Return what a file would declare for this value: what is not the default, in file order."""
     defaults = {
@@ -93,6 +75,32 @@ def show(value: Struct, fields: Mapping[str, Field]) -> dict[str, object]:
 
 def _default(value: object, factory: object) -> object:
     return factory() if callable(factory) else (UNSET if value is UNSET else value)
+
+
+_duration_field = partial(Field, parse=_duration, show=scalars.duration_text)
+_holds = {
+    "hold": _duration_field("hold_seconds"),
+    "hold_days": Field("hold_days", _days),
+}
+_GOAL = {
+    "name": Field("name", _name, required=True),
+    "revenue": Field("revenue", read_terms, terms_text, required=True),
+    "commission": Field("commission", read_terms, terms_text),
+    "approval": Field("approval", scalar(scalars.choice(Approval))),
+    **_holds,
+    "window": _duration_field("window_s"),
+    **attribution_fields.goal_fields(show),
+}
+_LANDING = {
+    "id": Field("id", _id, required=True),
+    "url": Field("url", scalar(scalars.url), required=True),
+    "weight": Field("weight", scalar(scalars.whole(0, 1_000_000))),
+}
+_action = scalar(scalars.choice(FraudAction))
+_FALLBACKS = {
+    "fallback_offer": Field("fallback_offer_id", _id),
+    "fallback_url": Field("fallback_url", scalar(scalars.url)),
+}
 
 
 class Shape(Struct, frozen=True):
@@ -135,6 +143,7 @@ SHAPES: tuple[Shape, ...] = (
             "report_rate": Field("report_rate", scalar(scalars.whole(1, 10**6))),
             "report_burst": Field("report_burst", scalar(scalars.whole(1_000, 10**8))),
             "allow_pixel": Field("allow_pixel", scalar(scalars.flag)),
+            **attribution_fields.ADVERTISER_FIELDS,
         },
         "advertiser",
     ),
@@ -167,8 +176,8 @@ SHAPES: tuple[Shape, ...] = (
             "status": _state,
             "landings": _list_of(Landing, _LANDING, at_least=1),
             "goals": _list_of(Goal, _GOAL, at_least=1),
-            "model": Field("model", scalar(scalars.one_of("last"))),
             "window": _duration_field("click_window_s"),
+            **attribution_fields.offer_fields(show),
             **_holds,
             "repeat_click": _duration_field("repeat_click_s"),
             "ctit_floor": _duration_field("ctit_floor_s"),
@@ -221,6 +230,20 @@ SHAPES: tuple[Shape, ...] = (
         },
         "FX rate",
     ),
+    Shape("coupons", Coupon, attribution_fields.COUPON_FIELDS, "coupon"),
+    Shape(
+        "customer_bindings",
+        CustomerBinding,
+        attribution_fields.BINDING_FIELDS,
+        "customer binding",
+    ),
+    Shape(
+        "attribution_weights",
+        AttributionWeights,
+        attribution_fields.WEIGHTS_FIELDS,
+        "attribution weights",
+    ),
+    Shape("shadow_models", ShadowModel, attribution_fields.shadow_fields(show), "shadow model"),
 )
 BY_KIND: dict[str, Shape] = {shape.kind.kind: shape for shape in SHAPES}
 

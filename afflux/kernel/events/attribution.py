@@ -8,7 +8,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from afflux.kernel.events.common import Binary16, Currency, Event, Instant, Item, Minor
-from afflux.kernel.events.tracking import Authentication, Channel, Status
+from afflux.kernel.events.tracking import Authentication, Channel, Conversion, Status
 
 
 class Result(StrEnum):
@@ -80,6 +80,8 @@ class Decision(Event, frozen=True, kw_only=True):
     A higher `version` of the same `conversion_key` replaces a lower one. `event_id` is the hash
     of all that was decided, so that two equal decisions have the same id whatever their versions.
     `screened` is False when the screen of the credited click was not known in time.
+    `terms_known_at` is set where it was decided again with later knowledge of the catalogue;
+    `bound_by` is the conversion that bound the customer, where the signal is the customer.
     """
 
     topic: ClassVar[str] = "attribution.decisions"
@@ -114,6 +116,80 @@ class Decision(Event, frozen=True, kw_only=True):
     terms_version: int
     screened: bool
     waited_ms: int
+    terms_known_at: Instant | None = None
+    bound_by: Binary16 | None = None
+
+    @property
+    def key(self) -> bytes:
+        return self.conversion_key
+
+
+class CustomerBound(Event, frozen=True, kw_only=True):
+    """A conversion asks that its customer be bound to whom it was credited to (`shares`).
+
+    The earliest `occurred_at` wins, whatever came first. A higher `version` of the same
+    `conversion_key` replaces a lower one; no shares: it asks no more. Bound for calendar `months`,
+    for a number of `payments`, or, with neither, for ever. `asked` is a decision by a weaker signal
+    that stands only if no earlier binding holds: the customer's partition publishes it.
+    """
+
+    topic: ClassVar[str] = "attribution.customers"
+    schema: ClassVar[str] = "customer-bound"
+
+    advertiser_id: int
+    customer_key: Binary16
+    conversion_key: Binary16
+    offer_id: int | None = None
+    goal: str
+    version: int
+    shares: list[Share] = []
+    months: int | None = None
+    payments: int | None = None
+    asked: Decision | None = None
+
+    @property
+    def key(self) -> bytes:
+        return self.customer_key
+
+
+class Redecision(Event, frozen=True, kw_only=True):
+    """A person asks that a conversion be decided again, with the catalogue as known at
+    `known_at`. Of several, the one that knows most wins."""
+
+    topic: ClassVar[str] = "attribution.redecisions"
+    schema: ClassVar[str] = "redecision"
+
+    known_at: Instant
+    author: str
+    reason_text: str
+    conversion: Conversion
+
+    @property
+    def key(self) -> bytes:
+        return self.conversion.key
+
+
+class ShadowDecision(Event, frozen=True, kw_only=True):
+    """What another model would have given for a conversion, beside what was given. No money
+    depends on it. `decision_id` and `version` are those of the real decision."""
+
+    topic: ClassVar[str] = "attribution.shadow"
+    schema: ClassVar[str] = "shadow-decision"
+
+    conversion_key: Binary16
+    decision_id: Binary16
+    version: int
+    result: Result
+    reason: str | None = None
+    advertiser_id: int
+    offer_id: int | None = None
+    goal: str
+    value_minor: Minor | None = None
+    currency: Currency | None = None
+    model: str
+    real_model: str
+    shares: list[Share] = []
+    real_shares: list[Share] = []
 
     @property
     def key(self) -> bytes:

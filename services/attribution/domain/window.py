@@ -32,7 +32,9 @@ def find_terms(catalog: Catalog, conversion: Conversion, offer_id: int) -> Offer
     goal = offer.goal(conversion.goal)
     if goal is None:
         return "goal_not_in_offer"
-    return OfferTerms(offer.id, offer.advertiser_id, version, offer.window(goal), offer.model)
+    return OfferTerms(
+        offer.id, offer.advertiser_id, version, offer.window(goal), offer.model_terms(goal).name
+    )
 
 
 def outside(clicked_at: Millis, occurred_at: Millis, window_s: int) -> str | None:
