@@ -20,6 +20,7 @@ COMMANDS = {
     "prepare": "afflux.cli.prepare:prepare",
     "demo": "afflux.cli.demo.command:demo",
     "catalog": "afflux.cli.catalog:app",
+    "attribution": "afflux.cli.attribution:app",
     "keys": "afflux.cli.keys:app",
     "import": "afflux.cli.importing:app",
     "kpi": "afflux.cli.kpi:kpi",

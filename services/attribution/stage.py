@@ -17,9 +17,11 @@ from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
 from services.attribution.domain.erasing import Ends as LogEnds
 from services.attribution.domain.parking import signal_of
+from services.attribution.domain.shadow import TrialRuns
 from services.attribution.process import Arrival, Policy, Process
 from services.attribution.state import State
 from services.attribution.store import RocksTable
+from services.attribution.trials import beside
 
 Ends = Callable[[], Awaitable[Mapping[int, int]]]
 """Fetches the end offset of every partition of the clicks topic, as of the call."""
@@ -67,6 +69,7 @@ class AttributionStage:
         self._policy = policy
         self._erasures = erasures
         self._parts: dict[int, Process] = {}
+        self._trials = TrialRuns(offers.view)
 
     @property
     def parked(self) -> int:
@@ -109,7 +112,7 @@ class AttributionStage:
             outputs += self._one(process, by_partition[number], ends.get(number, 0), now)
         metrics.PARKED.labels(self.name).set(self.parked)
         metrics.ERASURES_PENDING.labels(self.name).set(self.erasing)
-        return outputs
+        return [*outputs, *beside(self.name, self._trials, outputs)]
 
     async def commit(self, positions: Mapping[TopicPartition, int], now: Millis) -> None:
         """Write each partition's changes with its next offsets, one atomic batch a partition."""
