@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -40,6 +40,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], list[Version]] = {}
+        self._related: dict[tuple[str, int, int | None], dict[str, None]] = {}
         self.revision = 0
         self.newest_recorded_at = Millis(0)
 
@@ -61,6 +62,7 @@ class Catalog:
             entity, change.version, change.valid_from, change.valid_to, change.recorded_at
         )
         history.append(version)
+        self._relate(change.entity_id, entity)
         history.sort(key=lambda known: -known.version)
         self.revision += 1
         self.newest_recorded_at = max(self.newest_recorded_at, change.recorded_at)
@@ -97,6 +99,21 @@ class Catalog:
     def history(self, kind: str, entity_id: str) -> list[Version]:
         """Return all versions of one entity, newest first."""
         return list(self._versions.get((kind, entity_id), ()))
+
+    def related(
+        self, kind: type[Entity], advertiser_id: int, partner_id: int | None = None
+    ) -> Iterable[str]:
+        """Return the ids of a kind's entities that ever named this advertiser (and partner), in
+        the order in which they first did; what holds at an instant, `find` says."""
+        return self._related.get((kind.kind, advertiser_id, partner_id), ())
+
+    def _relate(self, entity_id: str, entity: Entity | None) -> None:
+        advertiser_id = getattr(entity, "advertiser_id", None)
+        if entity is None or advertiser_id is None:
+            return
+        for partner_id in {None, getattr(entity, "partner_id", None)}:
+            ids = self._related.setdefault((entity.kind, advertiser_id, partner_id), {})
+            ids[entity_id] = None
 
     def next_change(self, after: Millis) -> Millis | None:
         """Return the first instant after `after` at which the view as of that instant changes."""

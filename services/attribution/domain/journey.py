@@ -30,7 +30,11 @@ NO_TAGS = Tags()
 
 
 class Seen(Struct, frozen=True):
-    """A click as the state keeps it. `no_touch`: why it can earn nothing (refused, preview)."""
+    """A click or a view as the state keeps it: `kind` is "click" or "impression".
+
+    `no_touch`: why it can earn nothing (refused, preview). Of an impression, `click_id` is its
+    impression id, and `offset` and `log_time` are those of the impressions partition.
+    """
 
     click_id: bytes
     occurred_at: Millis
@@ -43,6 +47,7 @@ class Seen(Struct, frozen=True):
     advertiser_id: int
     no_touch: str | None = None
     tags: Tags = NO_TAGS
+    kind: str = "click"
 
 
 class Note(Struct, frozen=True, array_like=True):
@@ -66,12 +71,12 @@ class Step(Struct, frozen=True):
     @property
     def invalid(self) -> bool:
         """Whether the screen called the click invalid."""
-        return any(note.invalid for note in self.notes)
+        return bool(self.notes) and any(note.invalid for note in self.notes)
 
     @property
     def signals(self) -> list[str]:
         """Names of all signals, each once, sorted."""
-        return sorted({note.signal for note in self.notes})
+        return sorted({note.signal for note in self.notes}) if self.notes else []
 
 
 class Journey(Struct, frozen=True):
@@ -119,7 +124,7 @@ def gather(
             omitted = True
             break
         steps.append(Step(seen, counted(notes, until)))
-    return tuple(sorted(steps, key=_by_time)), omitted
+    return tuple(sorted(steps, key=by_time)), omitted
 
 
 def position(steps: Iterable[Step]) -> int:
@@ -131,5 +136,6 @@ def _by_signal(note: Note) -> str:
     return note.signal
 
 
-def _by_time(step: Step) -> tuple[int, bytes]:
+def by_time(step: Step) -> tuple[int, bytes]:
+    """Return the order of touches: by time, and where that is equal by id."""
     return step.seen.occurred_at, step.seen.click_id
