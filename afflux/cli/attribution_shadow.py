@@ -49,7 +49,8 @@ def shadow(
     """
     settings = load_home(home)
     if listing:
-        return _list(settings, as_json)
+        _list(settings, as_json)
+        return
     if not model or not offer:
         raise typer.BadParameter("give --model and --offer, or --list", param_hint="--model")
     run = ShadowModel(
@@ -132,5 +133,3 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-

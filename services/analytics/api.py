@@ -1,8 +1,8 @@
 """The KPI API: read-only, for operators; it binds to the loopback address by default.
 
-`GET /v1/kpi` answers questions, `GET /v1/conversions/KEY/trace` tells all about one conversion and why
-it is whose it is, `GET /v1/partners/ID/conversions/KEY/trace` what a partner may know of it; `/v1/position`
-and `/v1/conservation` are for those who check law K1.
+`GET /v1/kpi` answers questions, `GET /v1/conversions/KEY/trace` tells all about one conversion and
+why it is whose it is, `GET /v1/partners/ID/conversions/KEY/trace` what a partner may know of it;
+`/v1/position` and `/v1/conservation` are for those who check law K1.
 """
 
 from __future__ import annotations

@@ -107,9 +107,7 @@ class PartnerTrace(Struct, frozen=True):
     commission: list[Movement]
 
 
-async def explanation(
-    warehouse: Warehouse, explainer: Explainer, key: bytes
-) -> Explanation | None:
+async def explanation(warehouse: Warehouse, explainer: Explainer, key: bytes) -> Explanation | None:
     """Return the operator's rendering; None while nothing is decided."""
     decisions = await decisions_of(warehouse, key)
     if not decisions:

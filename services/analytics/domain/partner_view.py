@@ -125,7 +125,7 @@ def own_part(decision: Decision, partner_id: int) -> OwnPart:
     took_part = [one for one in decision.touches if one.reason != "other_advertiser"]
     shares = [one for one in decision.shares if one.partner_id == partner_id]
     touches = [one for one in took_part if one.partner_id == partner_id]
-    own_offer = decision.offer_id in {one.offer_id for one in (*shares, *touches)}
+    offers = {share.offer_id for share in shares} | {touch.offer_id for touch in touches}
     others = len(shares) < len(decision.shares) or len(touches) < len(took_part)
     cut = replace(
         decision,
@@ -137,7 +137,7 @@ def own_part(decision: Decision, partner_id: int) -> OwnPart:
         items=[],
         customer_key=None,
         country=None,
-        offer_id=decision.offer_id if own_offer else None,
+        offer_id=decision.offer_id if decision.offer_id in offers else None,
         value_minor=decision.value_minor if shares else None,
         currency=decision.currency if shares else None,
         coupon=decision.coupon if shares and decision.signal is CreditSignal.COUPON else None,

@@ -54,8 +54,8 @@ TOPICS: tuple[str, ...] = (
 )
 _FEW_VALUES = frozenset(
     """goal currency cost_currency country device os browser language source coupon edge_id reason
-    model real_model method content_type status field chain kind stage origin_topic source_topic state_before
-    state_after rule_id author fetch_metadata debit credit""".split()
+    model real_model method content_type status field chain kind stage origin_topic source_topic
+    state_before state_after rule_id author fetch_metadata debit credit""".split()
 )
 _PREFIXES = {"decision": "decided", "real_shares": "real_"}
 _SHARE_ARRAYS = "partner_id offer_id link_id click_id clicked_at numerator denominator".split()

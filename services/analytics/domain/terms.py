@@ -12,7 +12,6 @@ from afflux.kernel.catalog import AttributionWeights, Catalog, ModelTerms, Offer
 from afflux.kernel.events import Decision, Touch
 from afflux.kernel.types import Millis
 
-VIEW_KINDS = frozenset({"view", "impression"})
 CLICK = "click"
 
 
@@ -65,11 +64,9 @@ def described(catalog: Catalog, decision: Decision, terms: ModelTerms) -> Model:
 
 
 def window_of(catalog: Catalog, decision: Decision, touch: Touch) -> int | None:
-    """Return the window in seconds that held for a touch of its kind; None where none does."""
+    """Return the window in seconds of a touch's kind and partner; None for an unknown offer."""
     offer = offer_of(catalog, decision, touch.offer_id)
     if offer is None:
         return None
     click_s, view_s = offer.windows_for(offer.goal(decision.goal), touch.partner_id)
-    if touch.kind in VIEW_KINDS:
-        return view_s
-    return click_s if touch.kind == CLICK else None
+    return click_s if touch.kind == CLICK else view_s
