@@ -23,7 +23,7 @@ COMMANDS = {
     "attribution": "afflux.cli.attribution:app",
     "keys": "afflux.cli.keys:app",
     "import": "afflux.cli.importing:app",
-    "kpi": "afflux.cli.kpi:kpi",
+    "kpi": "afflux.cli.kpi:app",
     "trace": "afflux.cli.trace:trace",
     "visitors": "afflux.cli.visitors:app",
     "ledger": "afflux.cli.ledger:app",

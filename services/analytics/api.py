@@ -25,7 +25,8 @@ from services.analytics.domain.filters import Refusal, parse_dimension, parse_wh
 from services.analytics.domain.kpis import chosen
 from services.analytics.explain import Explainer, explanation, partner_trace
 from services.analytics.kpi import run_query
-from services.analytics.layout import as_csv, as_json
+from services.analytics.layout import as_csv, as_json, shadow_csv
+from services.analytics.shadow import ShadowQuery, shadow_report
 from services.analytics.trace import trace
 from services.analytics.visitors import visitor
 from services.analytics.warehouse import Warehouse
@@ -44,6 +45,7 @@ def api_app(warehouse: Warehouse, reader: Reader, explainer: Explainer) -> FastA
     app = FastAPI(title="afflux analytics", redoc_url=None)
     app.add_exception_handler(Refusal, _refused)
     _add_kpi(app, warehouse)
+    _add_shadow(app, warehouse)
     _add_traces(app, warehouse, explainer)
 
     @app.get("/v1/position")
@@ -69,6 +71,25 @@ def api_app(warehouse: Warehouse, reader: Reader, explainer: Explainer) -> FastA
         return await visitor(warehouse, parse_key(visitor_key, "visitor key"))
 
     return app
+
+
+def _add_shadow(app: FastAPI, warehouse: Warehouse) -> None:
+    @app.get("/v1/kpi/shadow")
+    async def shadow(
+        offer: int,
+        model: str,
+        goal: str | None = None,
+        start: Annotated[str, Query(alias="from")] = "",
+        end: Annotated[str, Query(alias="to")] = "",
+        format: Literal["json", "csv"] = "json",
+    ) -> Response:
+        """What a trial run of another model would move, by partner; instants of the conversions:
+        `from` is within, `to` is not."""
+        first, last = parse_instant("from", start), parse_instant("to", end)
+        told = await shadow_report(warehouse, ShadowQuery(offer, model, goal, first, last))
+        if format == "csv":
+            return Response(shadow_csv(told), media_type="text/csv; charset=utf-8")
+        return _json(told)
 
 
 def _add_traces(app: FastAPI, warehouse: Warehouse, explainer: Explainer) -> None:

@@ -48,6 +48,10 @@ SELECT s.* FROM (
         AND toUnixTimestamp64Milli(converted_at) < {end:Int64}
 ) AS s INNER JOIN (
     SELECT conversion_key, max(version) AS stands FROM raw_attribution_decisions
+    WHERE conversion_key IN (
+        SELECT conversion_key FROM shadow_current
+        WHERE offer_id = {offer:Int64} AND model = {model:String}
+    )
     GROUP BY conversion_key
 ) AS d ON d.conversion_key = s.conversion_key AND d.stands = s.version
 """
