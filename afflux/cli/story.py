@@ -79,14 +79,6 @@ def _redecision(row: Row) -> Iterable[str]:
     )
 
 
-def _shadow(row: Row) -> Iterable[str]:
-    credited = zip(
-        row["share_partner_id"], row["share_numerator"], row["share_denominator"], strict=True
-    )
-    shown = ", ".join(f"partner {partner} {n}/{d}" for partner, n, d in credited) or "nobody"
-    yield f"{_at(row)} [dim]trial[/] of {row['model']} on version {row['version']}: {shown}"
-
-
 def _assessment(row: Row) -> Iterable[str]:
     yield f"{_at(row)} [magenta]verdict[/] version {row['version']}: [bold]{row['verdict']}[/]"
     for reason in _records(row.get("reasons")):
@@ -115,7 +107,6 @@ _LINES: dict[str, Callable[[Row], Iterable[str]]] = {
     "adjustments": _adjustment,
     "redecisions": _redecision,
     "decisions": _decision,
-    "shadows": _shadow,
     "assessments": _assessment,
     "entries": _entry,
 }

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 Told = dict[str, Any]
+_READABLE = 11
 _SIGNALS = {
     "click_id": "the click id in the report",
     "coupon": "the coupon",
@@ -76,7 +77,7 @@ def _models(says: str, models: list[Told], own: str) -> Iterable[str]:
 def _partner(trace: Told, language: str) -> Iterable[str]:
     told = trace["explanation"]
     yield f"[bold]Conversion {told['conversion_key']}[/] for partner {told['partner_id']}"
-    share = f"yours is [bold]{_part(told['share'])}[/]" if told["credited"] else "not yours"
+    share = f"yours is [bold]{told['percent']} %[/]" if told["credited"] else "not yours"
     yield f"  {escape(told['goal'])} at {told['occurred_at']}: {share}" + (
         f", by {_signal({**told, 'coupon': told['order']['coupon']})}" if told["credited"] else ""
     )
@@ -87,17 +88,16 @@ def _partner(trace: Told, language: str) -> Iterable[str]:
         yield (
             f"  your {touch['kind']} {touch['touch_id'][:12]} at {touch['occurred_at']}"
             f"{_window(touch)}{escape(' (' + ', '.join(tags) + ')') if tags else ''}: "
-            + _got(touch, language)
+            + (f"[bold]{_percent(touch)}[/]" if touch["percent"] else _nothing(touch, language))
         )
     if told["others_took_part"]:
         yield "  other partners took part; what is theirs is not shown"
     if len(told["versions"]) > 1:
-        shares = [_part(one["share"]) if one["share"] else "nothing" for one in told["versions"]]
-        yield f"  your part over time: {', then '.join(shares)}"
+        shares = ", then ".join(_percent(one) for one in told["versions"])
+        yield f"  your part over time: {shares}"
     for one in told["alternatives"]:
         if told["model"] is None or one["model"] != told["model"]["name"]:
-            share = _part(one["share"]) if one["share"] else "nothing"
-            yield f"  {one['model']} would have given you {share}"
+            yield f"  {one['model']} would have given you {_percent(one)}"
     if trace["verdict"]:
         yield f"  verdict: {trace['verdict']}"
     for said in trace["advertiser_said"]:
@@ -130,6 +130,10 @@ def _model(model: Told) -> str:
 def _got(touch: Told, language: str) -> str:
     if touch["share"]:
         return f"[bold]{_part(touch['share'])}[/]"
+    return _nothing(touch, language)
+
+
+def _nothing(touch: Told, language: str) -> str:
     why = _reason(touch["reason"], language) if touch["reason"] else "no reason"
     return f"{touch['outcome']}, {why}"
 
@@ -139,7 +143,14 @@ def _window(touch: Told) -> str:
 
 
 def _part(part: Told) -> str:
+    """Return a part; the fractions of time decay are too long to read."""
+    if len(part["fraction"]) > _READABLE:
+        return f"{part['percent']} %"
     return f"{part['fraction']} ({part['percent']} %)"
+
+
+def _percent(one: Told) -> str:
+    return f"{one['percent']} %" if one["percent"] else "nothing"
 
 
 def _reason(reason: Told, language: str) -> str:

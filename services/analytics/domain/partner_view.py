@@ -6,6 +6,8 @@ another partner can be told: no id, instant, tag, flag, share, nor how many touc
 others took part is told (it follows from a share below the whole anyway). Left out as well: the
 decision's own instant and id, which depend on the touches of others; names of fraud signals, which
 would teach how to pass them; the order's id, the customer, and whatever the visitor is known by.
+Shares are percentages of two decimals: from the exact fraction of time decay one could compute when
+another's click was.
 The order's value, its coupon, the verdict and what the advertiser said later are for partners who
 are credited: as postbacks tell them.
 """
@@ -22,7 +24,7 @@ from afflux.kernel.catalog import Catalog
 from afflux.kernel.events import CreditSignal, Decision, Share
 from afflux.kernel.money import major
 from services.analytics.domain.terms import Model, model_of, window_of
-from services.analytics.domain.told import Part, Why, instant, part, share_of, why
+from services.analytics.domain.told import Why, instant, percent, share_of, why
 
 
 class Tags(Struct, frozen=True):
@@ -44,7 +46,7 @@ class OwnTouch(Struct, frozen=True):
     occurred_at: str | None
     window_s: int | None
     outcome: str
-    share: Part | None
+    percent: str | None
     reason: Why | None
     ref_id: str | None
     source: str | None
@@ -54,7 +56,7 @@ class OwnTouch(Struct, frozen=True):
 class OwnVersion(Struct, frozen=True):
     """One state of the partner's part: its share, and what became of each touch."""
 
-    share: Part | None
+    percent: str | None
     outcomes: dict[str, str]
 
 
@@ -62,7 +64,7 @@ class OwnAlternative(Struct, frozen=True):
     """What another model would have given the partner."""
 
     model: str
-    share: Part | None
+    percent: str | None
 
 
 class Order(Struct, frozen=True):
@@ -84,7 +86,7 @@ class PartnerExplanation(Struct, frozen=True):
     goal: str
     offer_id: int | None
     credited: bool
-    share: Part | None
+    percent: str | None
     others_took_part: bool
     signal: str | None
     bound_by: str | None
@@ -173,7 +175,7 @@ def for_partner(
         goal=decision.goal,
         offer_id=decision.offer_id,
         credited=credited,
-        share=part(now.share) if credited else None,
+        percent=percent(now.share) if credited else None,
         others_took_part=any(one.others for one in parts),
         signal=decision.signal.value if credited else None,
         bound_by=decision.bound_by.hex() if decision.bound_by else None,
@@ -205,7 +207,7 @@ def _touches(
                 occurred_at=instant(touch.occurred_at),
                 window_s=window_of(catalog, decision, touch),
                 outcome=touch.outcome.value,
-                share=part(share) if share else None,
+                percent=percent(share) if share else None,
                 reason=why(touch.reason),
                 ref_id=own.ref_id,
                 source=own.source,
@@ -231,7 +233,7 @@ def _versions(parts: Sequence[OwnPart]) -> list[OwnVersion]:
             touch.click_id.hex(): touch.reason or touch.outcome.value
             for touch in one.decision.touches
         }
-        state = OwnVersion(part(one.share) if one.share else None, outcomes)
+        state = OwnVersion(percent(one.share) if one.share else None, outcomes)
         if not told or told[-1] != state:
             told.append(state)
     return told
@@ -243,5 +245,5 @@ def _alternatives(
     found = []
     for model, shares in alternatives.items():
         own = share_of(one for one in shares if one.partner_id == partner_id)
-        found.append(OwnAlternative(model, part(own) if own else None))
+        found.append(OwnAlternative(model, percent(own) if own else None))
     return found

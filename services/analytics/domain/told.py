@@ -39,8 +39,12 @@ class Change(Struct, frozen=True):
 
 def part(share: Fraction) -> Part:
     """Return a fraction as it is shown."""
-    percent = Decimal(round(share * 10_000)) / 100
-    return Part(f"{share.numerator}/{share.denominator}", f"{percent:.2f}")
+    return Part(f"{share.numerator}/{share.denominator}", percent(share))
+
+
+def percent(share: Fraction) -> str:
+    """Return a fraction in percent, rounded half to even to two decimals."""
+    return f"{Decimal(round(share * 10_000)) / 100:.2f}"
 
 
 def why(code: str | None) -> Why | None:
