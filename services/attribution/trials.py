@@ -18,13 +18,16 @@ def beside(stage: str, runs: TrialRuns, outputs: Sequence[Event]) -> list[Shadow
     One that fails is logged and counted, and says nothing: it must not stop what money depends on.
     """
     found: list[ShadowDecision] = []
+    failed: dict[str, str] = {}
     for decision in outputs:
         if not isinstance(decision, Decision):
             continue
         try:
             found += runs.of(decision)
         except Exception as error:  # noqa: BLE001 - a trial must not stop the real thing
-            metrics.DROPPED.labels(stage, "shadow_failed").inc()
-            key = decision.conversion_key.hex()
-            log.error("shadow_failed", conversion_key=key, error=repr(error))
+            failed[decision.conversion_key.hex()] = repr(error)
+    if failed:
+        metrics.DROPPED.labels(stage, "shadow_failed").inc(len(failed))
+        key, error_text = next(iter(failed.items()))
+        log.error("shadow_failed", count=len(failed), conversion_key=key, error=error_text)
     return found
