@@ -115,18 +115,14 @@ def decision_of(
 @st.composite
 def histories(draw: st.DrawFn) -> list[Decision]:
     """One to four versions; touches of any partners, more from version to version."""
-    count = draw(st.integers(1, 6))
-    signal = draw(
-        st.sampled_from([CreditSignal.JOURNEY, CreditSignal.COUPON, CreditSignal.CUSTOMER])
-    )
-    partners = draw(st.lists(st.sampled_from((OWN, OWN, *FOREIGN)), min_size=count, max_size=count))
+    made = draw(st.lists(st.sampled_from((OWN, *FOREIGN)), min_size=2, max_size=6))
+    journey, coupon, customer = CreditSignal.JOURNEY, CreditSignal.COUPON, CreditSignal.CUSTOMER
+    signal = draw(st.sampled_from([journey, journey, coupon, customer]))
+    reasons = st.one_of(st.none(), st.sampled_from(WHY))
     versions = []
-    for version in range(1, draw(st.integers(2, 5))):
-        some = partners[: draw(st.integers(0, count))]
-        touches = [
-            touch_at(number, partner_id, draw(st.sampled_from([None, None, None, *WHY])))
-            for number, partner_id in enumerate(some)
-        ]
+    for version in range(1, draw(st.integers(2, 4))):
+        some = made[: draw(st.integers(0, len(made)))] if draw(st.booleans()) else made
+        touches = [touch_at(n, partner_id, draw(reasons)) for n, partner_id in enumerate(some)]
         versions.append(decision_of(version, touches, signal))
     return versions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -55,6 +55,7 @@ def secrets(versions: list[Decision]) -> set[str]:
     return found
 
 
+@settings(max_examples=max(300, settings().max_examples))
 @given(histories())
 def test_K4_nothing_of_others_is_told(versions: list[Decision]) -> None:
     told = told_to(OWN, versions)

@@ -1,4 +1,4 @@
-"""An operator's explanation: every touch with its share or reason, terms, versions, other models."""
+"""An operator's explanation: touches with share or reason, terms, versions, other models."""
 
 from __future__ import annotations
 
