@@ -127,6 +127,8 @@ def own_part(decision: Decision, partner_id: int) -> OwnPart:
     took_part = [one for one in decision.touches if one.reason != "other_advertiser"]
     shares = [one for one in decision.shares if one.partner_id == partner_id]
     touches = [one for one in took_part if one.partner_id == partner_id]
+    whole = bool(shares) and len(shares) == len(decision.shares)
+    by_coupon = whole and decision.signal is CreditSignal.COUPON
     offers = {share.offer_id for share in shares} | {touch.offer_id for touch in touches}
     others = len(shares) < len(decision.shares) or len(touches) < len(took_part)
     cut = replace(
@@ -142,7 +144,7 @@ def own_part(decision: Decision, partner_id: int) -> OwnPart:
         offer_id=decision.offer_id if decision.offer_id in offers else None,
         value_minor=decision.value_minor if shares else None,
         currency=decision.currency if shares else None,
-        coupon=decision.coupon if shares and decision.signal is CreditSignal.COUPON else None,
+        coupon=decision.coupon if by_coupon else None,
         bound_by=decision.bound_by if shares else None,
         shares=shares,
         touches=[replace(touch, flags=[]) for touch in touches],
