@@ -1,22 +1,16 @@
-"""`afflux attribution`: models and trial runs."""
+"""`afflux attribution`: models on history. Each command stands in a module of its own."""
 
 from __future__ import annotations
 
 import typer
 
+from afflux.cli.attribution_models import models
 from afflux.cli.attribution_shadow import shadow
 
 app = typer.Typer(
     name="attribution",
     no_args_is_help=True,
-    help="Models of attribution: trial runs of another model beside an offer's own.",
+    help="Attribution models on paths and on history. See docs/attribution-paths.md.",
 )
+app.command()(models)
 app.command()(shadow)
-
-
-@app.callback()
-def root() -> None:
-    """Models of attribution.
-
-    Example: afflux attribution shadow --list
-    """

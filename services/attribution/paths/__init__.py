@@ -1,0 +1,1 @@
+"""Attribution of conversions to channels over path summaries, as batches: numpy, no state."""
