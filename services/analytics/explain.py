@@ -36,14 +36,15 @@ SELECT DISTINCT toUnixTimestamp64Milli(known_at), author, reason_text
 FROM raw_attribution_redecisions WHERE conversion_key = unhex({key:String}) ORDER BY 1
 """
 # Law K4: the scope stands in every statement of the partner's rendering.
-_TAGS = """
-SELECT lower(hex(id)), partner_id, ref_id, source, sub FROM (
-    SELECT click_id AS id, partner_id, ref_id, source, sub FROM raw_tracking_clicks
-    UNION ALL
-    SELECT impression_id AS id, partner_id, ref_id, source, sub FROM raw_tracking_impressions
-) WHERE partner_id = {partner:Int64}
-    AND id IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))
-"""
+_OWN_IDS = "SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16)"
+_TAGS = " UNION ALL ".join(
+    f"SELECT lower(hex({column})), partner_id, ref_id, source, sub FROM {table} "
+    f"WHERE partner_id = {{partner:Int64}} AND {column} IN ({_OWN_IDS})"
+    for table, column in (
+        ("raw_tracking_clicks", "click_id"),
+        ("raw_tracking_impressions", "impression_id"),
+    )
+)
 _MONEY = """
 SELECT DISTINCT chain, sequence, occurred_at, debit, credit, amount_minor, currency, reason
 FROM raw_payouts_commissions
