@@ -18,6 +18,8 @@ _SQL = (
     "ORDER BY version, kafka_partition, kafka_offset LIMIT 10000"
 )
 _LISTS = ("items", "shares", "touches")
+PLAIN_SHARE = ("partner_id", "offer_id", "link_id", "numerator", "denominator")
+_CLICK = ("click_id", "clicked_at")
 _TAGS = ("ref_id", "source", "sub", "country", "device")
 Row = Mapping[str, Any]
 
@@ -45,10 +47,9 @@ def decision_of(row: Row) -> Decision:
     return msgspec.convert(plain, Decision, builtin_types=(bytes,))
 
 
-def shares_of(row: Row, prefix: str = "") -> list[dict[str, Any]]:
-    """Return the shares of a row from its columns `<prefix>share_*`."""
-    names = "partner_id offer_id link_id click_id clicked_at numerator denominator".split()
-    columns = [cast(Sequence[Any], row[f"{prefix}share_{name}"]) for name in names]
+def shares_of(row: Row, names: Sequence[str] = PLAIN_SHARE) -> list[dict[str, Any]]:
+    """Return the shares of a row from its columns `share_*`."""
+    columns = [cast(Sequence[Any], row[f"share_{name}"]) for name in names]
     return [
         {name: _value(value) for name, value in zip(names, values, strict=True)}
         for values in zip(*columns, strict=True)
@@ -57,7 +58,7 @@ def shares_of(row: Row, prefix: str = "") -> list[dict[str, Any]]:
 
 def _shares(row: Row) -> list[dict[str, Any]]:
     """Numbers stand in columns for ever; the tags in a JSON text that expires."""
-    found, tagged = shares_of(row), _records(row["shares"])
+    found, tagged = shares_of(row, (*PLAIN_SHARE, *_CLICK)), _records(row["shares"])
     if len(tagged) != len(found):
         return found
     return [

@@ -25,8 +25,7 @@ from services.analytics.trace import plain
 from services.analytics.warehouse import Warehouse
 
 _SHADOWS = """
-SELECT model, share_partner_id, share_offer_id, share_link_id, share_click_id, share_clicked_at,
-    share_numerator, share_denominator
+SELECT model, share_partner_id, share_offer_id, share_link_id, share_numerator, share_denominator
 FROM raw_attribution_shadow
 WHERE conversion_key = unhex({key:String}) AND decision_id = unhex({decision:String})
 ORDER BY model, recorded_at
