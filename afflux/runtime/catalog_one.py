@@ -6,7 +6,7 @@ from afflux.kernel.catalog import Catalog, Entity
 from afflux.kernel.catalog.check import check
 from afflux.kernel.catalog.declared import Declaration, Declared, Removal
 from afflux.kernel.catalog.plan import Plan, make_plan
-from afflux.kernel.document import Problems
+from afflux.kernel.document import Problem, Problems
 from afflux.kernel.types import Millis
 from afflux.runtime.catalog_store import Planner
 from afflux.runtime.refused import Refused
@@ -28,7 +28,13 @@ def _planner(declaration: Declaration) -> Planner:
         problems = Problems()
         check(declaration, catalog, now, problems)
         if problems:
-            raise Refused("; ".join(f"{each.path}: {each.message}" for each in problems))
+            raise Refused("; ".join(_sentence(each) for each in problems))
         return make_plan(declaration, catalog, now)
 
     return plan
+
+
+def _sentence(problem: Problem) -> str:
+    """Name the field, where there is one: the entity is the command's own."""
+    _, _, field = problem.path.partition(".")
+    return f"{field}: {problem.message}" if field else problem.message

@@ -118,11 +118,11 @@ def test_a_command_writes_one_entity_as_a_file_would_and_is_refused_as_one() -> 
     assert (step.sign, step.entity_id) == ("+", "7:first")
     (end,) = ending(LINEAR.kind, "7:linear")(view, now).steps
     assert (end.sign, end.valid_from) == ("-", now)
-    for wrong in (
-        putting(replace(LINEAR, offer_id=99)),
-        putting(ShadowModel(offer_id=7, model=ModelTerms(name="markov"))),
-        putting(replace(LINEAR, goal="nothing")),
-        ending(LINEAR.kind, "7:position"),
+    for wrong, sentence in (
+        (putting(replace(LINEAR, offer_id=99)), "^offer: there is no offer '99'"),
+        (putting(ShadowModel(offer_id=7, model=ModelTerms(name="markov"))), "^the model markov"),
+        (putting(replace(LINEAR, goal="nothing")), "^goal: offer 7 has no goal 'nothing'"),
+        (ending(LINEAR.kind, "7:position"), "^shadow model 7:position does not exist"),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match=sentence):
             wrong(view, now)
