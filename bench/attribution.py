@@ -20,8 +20,10 @@ from pathlib import Path
 from afflux.kernel.events import Click, ClickFlag, Conversion, Event
 from afflux.kernel.types import Millis
 from afflux.runtime.codec import Codec
+from afflux.runtime.columns import Columns
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
+from services.attribution.process import TouchEnds
 from services.attribution.stage import AttributionStage
 from tests.attribution_events import T0, catalog, click, conversion, screened
 from tests.attribution_samples import NEVER, POLICY
@@ -40,9 +42,9 @@ def stored_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*.sst"))
 
 
-async def ends() -> Mapping[int, int]:
+async def ends() -> Mapping[int, TouchEnds]:
     """Nothing comes while the bench reads."""
-    return {0: 0}
+    return {}
 
 
 async def play(
@@ -53,6 +55,15 @@ async def play(
     for at in range(0, len(encoded), BATCH):
         batch = encoded[at : at + BATCH]
         before = time.process_time()
+        if topic in stage.column_topics:
+            frame = codec.decode_frame(topic, [v for _, v in batch], [k for k, _ in batch])
+            assert frame is not None
+            decoding += time.process_time() - before
+            keys = [key for key, _ in batch]
+            stage.take_columns(Columns(topic, 0, range(at, at + len(batch)), keys, frame))
+            await stage.process([], Millis(T0))
+            await stage.commit({TopicPartition(topic, 0): at + len(batch)}, Millis(T0))
+            continue
         events = codec.decode_batch(topic, [v for _, v in batch], [k for k, _ in batch])
         decoding += time.process_time() - before
         records = [

@@ -17,8 +17,10 @@ from afflux.kernel.events import (
     ClickOutcome,
     Conversion,
     FlagAction,
+    Impression,
     Operation,
     PartitionReason,
+    Redecision,
     Signal,
     Status,
 )
@@ -29,7 +31,7 @@ from services.attribution.domain.erasing import Ends
 T0 = 2_000_000_000_000  # after any test: a change counts as known once it was appended
 HOUR = 3_600_000
 WINDOW_S = 3_600
-TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic)
+TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic, Impression.topic)
 
 
 def visitor(number: int) -> bytes:
@@ -111,6 +113,37 @@ def click(
     )
 
 
+def view(
+    number: int,
+    at: int = 0,
+    who: int = 1,
+    offer_id: int = 7,
+    partner: int = 100,
+    recorded_at: int | None = None,
+    reason: str | None = None,
+) -> Impression:
+    """Impression `number` at T0 + `at` ms, recorded at T0 + `recorded_at`."""
+    impression_id = ulid(Millis(T0 + at), b"v" + number.to_bytes(9, "big"))
+    return Impression(
+        event_id=impression_id,
+        impression_id=impression_id,
+        occurred_at=Millis(T0 + at),
+        recorded_at=Millis(T0 + (at if recorded_at is None else recorded_at)),
+        visitor_key=visitor(who),
+        visitor_is_new=False,
+        link_id=partner * 10 + offer_id,
+        partner_id=partner,
+        offer_id=offer_id,
+        advertiser_id=2 if offer_id == 9 else 1,
+        ip_prefix="192.0.2.0/24",
+        ip_hash=bytes(16),
+        user_agent="Mozilla/5.0",
+        reason=reason,
+        edge_id="edge-1",
+        journal_position=number,
+    )
+
+
 def flag(of: Click, offset: int, name: str = "bot_user_agent", recorded_at: int = 0) -> ClickFlag:
     """The screen's word that a click is invalid."""
     return ClickFlag(
@@ -183,12 +216,14 @@ def conversion(
 
 @dataclass
 class Log:
-    """Three topics of one partition."""
+    """Four topics of one partition."""
 
     clicks: list[Click] = field(default_factory=list)
     flags: list[ClickFlag] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     erasures: dict[bytes, Millis] = field(default_factory=dict)
+    redecisions: list[Redecision] = field(default_factory=list)
+    views: list[Impression] = field(default_factory=list)
 
     def ends_after(self, at: Millis) -> Ends:
         """The first ends behind which every record's log time is later than `at`."""
@@ -202,14 +237,19 @@ class Log:
         # The screen is never idle: its words on these clicks stand in the log, too.
         marks = [n for n, f in enumerate(self.flags, 1) if f.action is FlagAction.SCREENED]
         enough = [n for n in marks if self.flags[n - 1].source_offset >= ends[0]]
-        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2])
+        before = sum(wish.recorded_at <= at for wish in self.redecisions)
+        return Ends(ends[0], max(ends[1], min(enough, default=0)), ends[2], before, views=ends[3])
 
-    def topic(self, name: str) -> Sequence[Click | ClickFlag | Conversion]:
+    def topic(
+        self, name: str
+    ) -> Sequence[Click | ClickFlag | Conversion | Impression | Redecision]:
         """The records of a topic; their offsets count from 0."""
         topics = {
             Click.topic: self.clicks,
             ClickFlag.topic: self.flags,
             Conversion.topic: self.conversions,
+            Impression.topic: self.views,
+            Redecision.topic: self.redecisions,
         }
         return topics[name]
 

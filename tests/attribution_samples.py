@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from afflux.kernel.catalog import Catalog
-from afflux.kernel.events import (
-    Decision,
-)
+from afflux.kernel.events import CustomerBound, Decision
 from afflux.kernel.outcome import DeadLetter, Emit, Outcome
 from afflux.kernel.types import Millis
-from services.attribution.process import Arrival, Policy, Process
-from services.attribution.state import State
+from services.attribution.process import Arrival, Fact, Policy, Process, TouchEnds
+from services.attribution.state import CUSTOMERS, REDECISIONS, State
 from services.attribution.table import Table
 from tests.attribution_events import HOUR, T0, TOPICS, Log, catalog
 
@@ -19,6 +17,9 @@ POLICY = Policy(grace_ms=24 * HOUR, wait_ms=30_000)
 NEVER = Millis(T0 + 10_000 * HOUR)
 """A worker clock that has waited for everything."""
 
+
+ALL_TOPICS = (*TOPICS, CUSTOMERS, REDECISIONS)
+"""What attribution reads, with what it writes itself and what persons ask of it."""
 
 Take = tuple[str, int]
 """How many records of which topic a batch takes."""
@@ -35,6 +36,7 @@ class Worker:
         self.view = view or catalog()
         self.policy = policy
         self.published: list[Decision] = []
+        self.requests: list[CustomerBound] = []
         self.outcomes: list[Outcome] = []
         self.erased: dict[bytes, Millis] = {}
         self.start()
@@ -49,6 +51,14 @@ class Worker:
         """Leave in order."""
         self.process.state.release()
 
+    def topic(self, name: str) -> Sequence[Fact]:
+        """The records of a topic: what others wrote stands in the log, the requests here."""
+        return self.requests if name == CUSTOMERS else self.log.topic(name)
+
+    def send(self, request: CustomerBound) -> None:
+        """Publish a request to a customer's book."""
+        self.requests.append(request)
+
     def turn(self, takes: Sequence[Take] = (), now: int = 0, commit: bool = True) -> None:
         """One batch; without `commit` the process dies after publishing."""
         offsets = self.process.state.offsets
@@ -56,20 +66,25 @@ class Worker:
         positions: dict[str, int] = {}
         for topic, count in takes:
             begin = positions.get(topic, offsets[topic])
-            some = self.log.topic(topic)[begin : begin + count]
+            some = self.topic(topic)[begin : begin + count]
             arrivals += [Arrival(begin + n, event) for n, event in enumerate(some)]
             if some:
                 positions[topic] = begin + len(some)
         at = Millis(T0 + now)
         self.know(max((arrival.event.recorded_at for arrival in arrivals), default=0), at)
-        taken = self.process.take(arrivals, len(self.log.clicks), at)
+        ends = TouchEnds(len(self.log.clicks), len(self.log.views))
+        taken = self.process.take(arrivals, ends, at)
         settled = self.process.settle(at)
         self.outcomes += [*taken, *settled]
         for outcome in (*taken, *settled):
-            if isinstance(outcome, Emit):
-                self.published += [e for e in outcome.events if isinstance(e, Decision)]
+            for event in outcome.events if isinstance(outcome, Emit) else ():
+                if isinstance(event, Decision):
+                    self.published.append(event)
+                elif isinstance(event, CustomerBound):
+                    self.send(event)
         if commit:
             self.process.state.commit(positions)
+            self.process.state.expire()
         else:
             self.start()
 
@@ -81,16 +96,26 @@ class Worker:
         if self.process.waits_for_ends(now):
             self.process.wait_for(self.log.ends_after(max(self.erased.values())), now)
 
+    @property
+    def behind(self) -> bool:
+        """Whether there is something to read."""
+        offsets = self.process.state.offsets
+        return any(offsets[topic] < len(self.topic(topic)) for topic in ALL_TOPICS)
+
+    def catch_up(self, batch: int = 1000, now: int = 0) -> None:
+        """Read every topic to its end."""
+        while self.behind:
+            self.turn([(topic, batch) for topic in ALL_TOPICS], now)
+
     def drain(self, batch: int = 1000, now: int = 0, forever: bool = True) -> Worker:
         """Read every topic to its end, then let every wait be over."""
-        while any(
-            self.process.state.offsets[topic] < len(self.log.topic(topic)) for topic in TOPICS
-        ):
-            self.turn([(topic, batch) for topic in TOPICS], now)
+        self.catch_up(batch, now)
         if forever:
             self.know(NEVER, Millis(T0 + now))
             self.turn(now=NEVER - T0)
             self.turn(now=NEVER - T0)
+            self.catch_up(batch, NEVER - T0)
+            self.turn(now=NEVER - T0 + HOUR)
         return self
 
     @property

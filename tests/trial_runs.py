@@ -21,6 +21,7 @@ from afflux.kernel.outcome import Emit
 from afflux.kernel.types import Millis
 from afflux.runtime.loop import TopicPartition
 from afflux.runtime.record import Record
+from services.attribution.process import TouchEnds
 from services.attribution.stage import AttributionStage
 from services.fraud.process import process_decision
 from services.payouts.domain.accrual import World
@@ -87,8 +88,8 @@ async def run(view: Catalog, log: Log, folder: Path) -> list[Event]:
     """Return what attribution publishes of a log: reports come first and are decided, and decided
     again when their clicks and flags come."""
 
-    async def ends() -> Mapping[int, int]:
-        return {0: len(log.clicks)}
+    async def ends() -> Mapping[int, TouchEnds]:
+        return {0: TouchEnds(len(log.clicks))}
 
     stage = AttributionStage(folder, Known(view), ends, POLICY)
     parts = [TopicPartition(topic, 0) for topic in stage.topics]

@@ -32,6 +32,7 @@ COMMANDS = {
     "notify": "afflux.cli.notify:app",
     "rejections": "afflux.cli.rejections:app",
     "journal": "afflux.cli.journal:app",
+    "state": "afflux.cli.state:app",
 }
 
 

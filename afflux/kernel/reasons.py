@@ -240,6 +240,20 @@ REASONS: dict[str, Sentence] = {
         "A later decision replaced the earlier one.", "Новое решение заменило прежнее."
     ),
     "hold_over": Sentence("The hold is over.", "Срок удержания истёк."),
+    # state on disk
+    "disk_full": Sentence("The disk has no room.", "На диске нет места."),
+    "state_busy": Sentence(
+        "Another process has this state open.", "Это состояние открыто другим процессом."
+    ),
+    "state_damaged": Sentence(
+        "The disk gave back other bytes than were written, or files are missing.",
+        "Диск вернул не то, что было записано, или файлов не хватает.",
+    ),
+    "checkpoint_damaged": Sentence(
+        "A file of the checkpoint is missing or not as it was.",
+        "Файл контрольной точки пропал или изменился.",
+    ),
+    "state_failed": Sentence("The state cannot go on.", "Состояние не может работать дальше."),
     # postbacks to partners
     "address_refused": Sentence(
         "The host leads to an address that is not public.", "Хост ведёт на непубличный адрес."

@@ -6,12 +6,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from afflux.runtime.codec import Codec, Undecodable
 from afflux.runtime.record import Record
 from afflux.runtime.settings import Settings
 
-__all__ = ["RawRecord", "TopicPartition", "decoded", "end_offsets", "read_raw", "read_topic"]
+__all__ = [
+    "RawRecord",
+    "TopicPartition",
+    "decoded",
+    "end_offsets",
+    "group_offsets",
+    "offsets_since",
+    "read_raw",
+    "read_topic",
+]
 RawRecord: TypeAlias = ConsumerRecord
 
 
@@ -21,6 +31,35 @@ async def end_offsets(settings: Settings, topics: Sequence[str]) -> dict[TopicPa
     await consumer.start()
     try:
         return await _ends(consumer, topics)
+    finally:
+        await consumer.stop()
+
+
+async def group_offsets(settings: Settings, group: str) -> dict[TopicPartition, int]:
+    """Return the next offsets that a consumer group has committed to Kafka, where it has."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(group)
+        return {part: told.offset for part, told in found.items() if told.offset >= 0}
+    finally:
+        await admin.close()
+
+
+async def offsets_since(
+    settings: Settings, topics: Sequence[str], at: int
+) -> dict[TopicPartition, int]:
+    """Return, of every partition, the first offset whose record has a timestamp of `at` (ms, UTC)
+    or later; its end where there is none."""
+    consumer = _consumer(settings)
+    await consumer.start()
+    try:
+        ends = await _ends(consumer, topics)
+        found = await consumer.offsets_for_times(dict.fromkeys(ends, at))
+        return {
+            part: end if found.get(part) is None else found[part].offset
+            for part, end in ends.items()
+        }
     finally:
         await consumer.stop()
 

@@ -23,6 +23,7 @@ from afflux.kernel.types import Millis
 from afflux.runtime import metrics
 from afflux.runtime.clock import now_ms
 from afflux.runtime.codec import Codec, Undecodable
+from afflux.runtime.columns import TakesColumns, columns_of
 from afflux.runtime.deadletters import DeadLetterLimit, dead_letter
 from afflux.runtime.log import get_logger
 from afflux.runtime.producer import Publisher
@@ -161,11 +162,16 @@ class Loop:
         records: list[Record] = []
         letters: list[Event] = []
         positions: dict[TopicPartition, int] = {}
+        whole = 0
         for part, raws in sorted(fetched.items()):
+            positions[part] = raws[-1].offset + 1
+            metrics.RECORDS.labels(self.name, part.topic).inc(len(raws))
+            if self._as_columns(part, raws):
+                whole += len(raws)
+                continue
             good, bad = self._decode(part.topic, raws)
             records += good
             letters += bad
-            positions[part] = raws[-1].offset + 1
         outputs = [*letters, *await self._stage.process(records, now)]
         if outputs:
             await self._publisher.publish(outputs)
@@ -175,7 +181,18 @@ class Loop:
             self.progress.committed(positions)
             metrics.BATCH_SECONDS.labels(self.name).observe(time.perf_counter() - started)
             await self._tell_kafka(consumer, positions)
-            self._limit.count(len(records), len(letters))
+            self._limit.count(len(records) + whole, len(letters))
+
+    def _as_columns(self, part: TopicPartition, raws: Sequence[ConsumerRecord]) -> bool:
+        """Give a batch to the stage as columns, if it wants that and every value is good."""
+        stage = self._stage
+        if not isinstance(stage, TakesColumns) or part.topic not in stage.column_topics:
+            return False
+        columns = columns_of(self._codec, part.topic, part.partition, raws)
+        if columns is None:
+            return False
+        stage.take_columns(columns)
+        return True
 
     def _decode(
         self, topic: str, raws: Sequence[ConsumerRecord]
@@ -183,7 +200,6 @@ class Loop:
         events = self._codec.decode_batch(
             topic, [raw.value for raw in raws], [raw.key for raw in raws]
         )
-        metrics.RECORDS.labels(self.name, topic).inc(len(raws))
         records: list[Record] = []
         letters: list[Event] = []
         for raw, event in zip(raws, events, strict=True):

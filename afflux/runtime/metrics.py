@@ -57,7 +57,45 @@ SHIP_SKIPPED = Counter(
     "afflux_ship_skipped", "Journal records found in Kafka already after a restart.", ["topic"]
 )
 CUT_JOURNEYS = Counter(
-    "afflux_cut_journeys", "Times a decision looked at the newest 200 of more touches."
+    "afflux_cut_journeys",
+    "Times a decision looked at the newest 200 clicks or views of more of its advertiser's.",
+)
+EXPIRED_BUCKETS = Counter(
+    "afflux_expired_buckets",
+    "Months of touches dropped whole, because no conversion can see them any more.",
+)
+CHECKPOINTS = Counter(
+    "afflux_checkpoints",
+    "Checkpoints of a stage's state, by result (kept, failed).",
+    ["stage", "result"],
+)
+CHECKPOINT_MADE = Gauge(
+    "afflux_checkpoint_made_timestamp_seconds",
+    "When the newest checkpoint of a partition was made, in Unix time; 0 without one.",
+    ["stage", "partition"],
+)
+CHECKPOINT_BYTES = Gauge(
+    "afflux_checkpoint_bytes",
+    "Size of the newest checkpoint of a partition; what checkpoints share counts in each.",
+    ["stage", "partition"],
+)
+CHECKPOINT_SECONDS = Histogram(
+    "afflux_checkpoint_seconds",
+    "Time of a checkpoint: link (the stage waits), keep (beside it: hash, link or copy).",
+    ["stage", "step"],
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+RESTORES = Counter(
+    "afflux_state_opened",
+    "States of partitions opened, by source: live, checkpoint, log (built anew).",
+    ["stage", "source"],
+)
+CUSTOMER_REQUESTS = Counter(
+    "afflux_customer_requests", "Decisions handed to the book of their customer."
+)
+CUSTOMER_BOOKS = Counter("afflux_customer_books_read", "Customers' books read, one a batch.")
+CUSTOMER_REVISIONS = Counter(
+    "afflux_customer_revisions", "Decisions revised because of what came of their customer."
 )
 ERASED_ROWS = Counter(
     "afflux_erased_rows",

@@ -103,6 +103,18 @@ class Settings(BaseSettings):
     )
     screen_wait_ms: int = Field(30_000, description="longest wait for clicks and their screening")
     attribution_grace_s: int = Field(86_400, description="log time in which a late touch revises")
+    attribution_keep_days: int = Field(
+        90,
+        ge=1,
+        description="days of log time touches are kept at least; else the longest window there is",
+    )
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="minutes between two checkpoints of a partition's state; 0: none"
+    )
+    checkpoint_keep: int = Field(2, ge=1, description="checkpoints kept of each partition")
+    checkpoints: Path | None = Field(
+        None, description="folder of checkpoints, may be a shared volume; default HOME/checkpoints"
+    )
     catalog_lead_ms: int = Field(1_000, description="a change is known this long after its apply")
 
     retention_agent_days: int = Field(
@@ -141,6 +153,11 @@ class Settings(BaseSettings):
     def journal(self) -> Path:
         """Folder of this edge's journal."""
         return self.journal_dir or self.home / "journal" / self.edge_id
+
+    @property
+    def checkpoint_root(self) -> Path:
+        """Folder of all checkpoints: STAGE/PARTITION/NUMBER."""
+        return self.checkpoints or self.home / "checkpoints"
 
     @property
     def edge_url(self) -> str:

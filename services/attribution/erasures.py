@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from afflux.kernel.events import Click, ClickFlag, Conversion
+from afflux.kernel.events import Click, ClickFlag, Conversion, Impression, Redecision
 from afflux.kernel.types import Millis
 from afflux.runtime.codec import Codec
 from afflux.runtime.erasure_follower import ErasureFollower
@@ -18,7 +18,7 @@ from services.attribution.domain.erasing import Ends
 log = get_logger(__name__)
 _ATTEMPTS = 20
 _RETRY_S = 0.5
-_TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic)
+_TOPICS = (Click.topic, ClickFlag.topic, Conversion.topic, Redecision.topic, Impression.topic)
 
 
 class ErasureLog:
@@ -61,7 +61,7 @@ class ErasureLog:
         await self._follower.look(now)
 
     async def ends(self) -> Mapping[int, Ends]:
-        """Return the ends of the three topics by partition as of now; none if Kafka is away."""
+        """Return the ends of the topics by partition as of now; none if Kafka is away."""
         bound = self._settings.send_timeout_s
         try:
             found = await asyncio.wait_for(end_offsets(self._settings, _TOPICS), bound)

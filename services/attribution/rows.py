@@ -2,34 +2,37 @@
 
 | key | value |
 |---|---|
-| `j` visitor 16, click ulid 16, `c` | a click: instants, offset, ids, then maybe its tags |
-| `j` visitor 16, click ulid 16, `f` | the notes of that click |
+| `j` bucket 4, visitor 16, ... | touches and notes: touch_rows.py |
 | `c` visitor 16, conversion key 16 | a conversion that can still change, with its last decision |
-| `k` conversion key 16 | body hash of the first report under this key, for ever |
+| `k`, `d` conversion key 16 | what stays for ever of a conversion: see last_rows.py |
+| `b`, `a`, `w` customer 16, conversion key 16 | customers' books: see customer_rows.py |
 | `t` due 8, conversion key 16 | when (log time) its grace ends: visitor |
+| `x` due 8, conversion key 16 | the same, of one that views matter to |
 | `e` visitor 16 | nothing: the visitor was erased and its rows are gone |
 | `m` | how far the inputs are known, next offsets, owner epoch |
+| `mp` | next offsets of attribution.decisions by partition, as of the last checkpoint |
 """
 
 from __future__ import annotations
-
-from struct import Struct as Packing
 
 import msgspec
 from msgspec import Struct
 
 from afflux.kernel.events import Conversion
-from afflux.kernel.ids import ulid
+from afflux.kernel.events.common import LAST_INSTANT as _LAST
 from afflux.kernel.types import Millis
-from services.attribution.domain.journey import NO_TAGS, Note, Seen, Tags
 from services.attribution.domain.parking import Progress
 
-FAMILY = 17
-"""Scans happen within a kind and a visitor: the first 17 bytes of a key."""
 META = b"m"
-DUE = b"t"
-_CLICK = Packing(">qqqqqqqq")
-_LAST = b"\xff" * 10
+PUBLISHED = b"mp"
+FORMAT = 2
+"""Version of the rows; neither a store of another one nor a checkpoint is for this code."""
+DUE, VIEWS_DUE = b"t", b"x"
+LAST_INSTANT = Millis(_LAST)
+
+
+class ForeignFormat(Exception):
+    """The store was written by a version whose rows look otherwise."""
 
 
 class Open(Struct, frozen=True, array_like=True):
@@ -38,7 +41,12 @@ class Open(Struct, frozen=True, array_like=True):
     `clicks_end`: end of the clicks partition when it was read; `read_at`: worker clock then.
     `version` and `decision_id` are the last published decision's (0 and None before the first),
     `epoch` is that of the owner who published it. `overdue`: its grace is over. `wake`: the horizon
-    (an offset of the clicks partition) at which to look again, 0 for none.
+    (an offset of the clicks partition) at which to look again, 0 for none. `known_at`: the later
+    knowledge of the catalogue that a person wants it decided with, 0 for none.
+
+    Touches count from log time `since` on, the click that the report names until `named_until`.
+    `views`: impressions may earn here, so `views_end`, the end of their partition when the report
+    was read, is waited for, too.
     """
 
     conversion: Conversion
@@ -49,11 +57,17 @@ class Open(Struct, frozen=True, array_like=True):
     decision_id: bytes | None = None
     overdue: bool = False
     wake: int = 0
+    known_at: Millis = Millis(0)
+    since: Millis = Millis(0)
+    named_until: Millis = LAST_INSTANT
+    views: bool = False
+    views_end: int = 0
 
 
 class Meta(Struct, frozen=True, array_like=True):
     """Where one partition stands. `clean`: the last owner left nothing published uncommitted;
-    `conversions_log`: log time of the conversions partition."""
+    `conversions_log`: log time of the conversions partition. `cut`: touches logged before it count
+    for no report that is still to be read. `form`: the format of all rows."""
 
     progress: Progress = Progress()
     conversions_next: int = 0
@@ -61,40 +75,16 @@ class Meta(Struct, frozen=True, array_like=True):
     epoch: int = 0
     clean: bool = True
     conversions_log: Millis = Millis(0)
+    customers_next: int = 0
+    redecisions_next: int = 0
+    cut: Millis = Millis(0)
+    form: int = 1
 
 
-_TAGS = b"\x00"
-"""Behind the reason code, which never holds one: rows of before there were tags end there."""
-_tags = msgspec.msgpack.Decoder(Tags)
-_notes = msgspec.msgpack.Decoder(tuple[Note, ...])
 _open = msgspec.msgpack.Decoder(Open)
 _meta = msgspec.msgpack.Decoder(Meta)
+_ends = msgspec.msgpack.Decoder(dict[int, int])
 encode = msgspec.msgpack.encode
-
-
-def journey_prefix(visitor: bytes) -> bytes:
-    """Return the family of a visitor's clicks and notes."""
-    return b"j" + visitor
-
-
-def click_row_key(visitor: bytes, click_id: bytes) -> bytes:
-    """Return the key of a click."""
-    return b"j" + visitor + click_id + b"c"
-
-
-def notes_row_key(visitor: bytes, click_id: bytes) -> bytes:
-    """Return the key of a click's notes: right behind the click."""
-    return b"j" + visitor + click_id + b"f"
-
-
-def last_row_key(visitor: bytes, at: Millis) -> bytes:
-    """Return a key behind every click of a visitor up to and including `at`."""
-    return b"j" + visitor + ulid(at, _LAST) + b"\xff"
-
-
-def split_journey_key(key: bytes) -> tuple[bytes, bool]:
-    """Return the click id of a journey row and whether the row is the click itself."""
-    return key[17:33], key[33:] == b"c"
 
 
 def open_prefix(visitor: bytes) -> bytes:
@@ -112,9 +102,9 @@ def known_key(conversion_key: bytes) -> bytes:
     return b"k" + conversion_key
 
 
-def due_key(due: Millis, conversion_key: bytes) -> bytes:
-    """Return the key of a conversion in the order in which graces end."""
-    return DUE + due.to_bytes(8, "big") + conversion_key
+def due_key(queue: bytes, due: Millis, conversion_key: bytes) -> bytes:
+    """Return the key of a conversion in the order in which graces end; `queue`: DUE, VIEWS_DUE."""
+    return queue + due.to_bytes(8, "big") + conversion_key
 
 
 def forgotten_key(visitor: bytes) -> bytes:
@@ -127,53 +117,27 @@ def split_due_key(key: bytes) -> tuple[Millis, bytes]:
     return Millis(int.from_bytes(key[1:9], "big")), key[9:]
 
 
-def pack_click(seen: Seen) -> bytes:
-    """Return a click as bytes; its id is in the key."""
-    return (
-        _CLICK.pack(
-            seen.occurred_at,
-            seen.recorded_at,
-            seen.log_time,
-            seen.offset,
-            seen.partner_id,
-            seen.offer_id,
-            seen.link_id,
-            seen.advertiser_id,
-        )
-        + (seen.no_touch or "").encode()
-        + (b"" if seen.tags == NO_TAGS else _TAGS + encode(seen.tags))
-    )
-
-
-def unpack_click(click_id: bytes, row: bytes) -> Seen:
-    """Return a click from its row."""
-    occurred, recorded, logged, offset, partner, offer, link, advertiser = _CLICK.unpack_from(row)
-    reason, tagged, tags = row[_CLICK.size :].partition(_TAGS)
-    return Seen(
-        click_id,
-        occurred,
-        recorded,
-        logged,
-        offset,
-        partner,
-        offer,
-        link,
-        advertiser,
-        reason.decode() or None,
-        _tags.decode(tags) if tagged else NO_TAGS,
-    )
-
-
-def unpack_notes(row: bytes | None) -> tuple[Note, ...]:
-    """Return the notes of a row, none where it is absent."""
-    return _notes.decode(row) if row else ()
-
-
 def unpack_open(row: bytes) -> Open:
     """Return an open conversion from its row."""
     return _open.decode(row)
 
 
 def unpack_meta(row: bytes | None) -> Meta:
-    """Return where a partition stands; a new store stands at the beginning."""
-    return _meta.decode(row) if row else Meta()
+    """Return where a partition stands; a new store stands at the beginning.
+
+    Errors: ForeignFormat.
+    """
+    if row is None:
+        return Meta(form=FORMAT)
+    meta = _meta.decode(row)
+    if meta.form != FORMAT:
+        raise ForeignFormat(
+            f"the state is stored in format {meta.form}, this version reads format {FORMAT}: move "
+            "its folder and its checkpoints away and start again, it is rebuilt from the topics"
+        )
+    return meta
+
+
+def unpack_ends(row: bytes | None) -> dict[int, int]:
+    """Return offsets by partition, none where the row is absent."""
+    return _ends.decode(row) if row else {}

@@ -7,22 +7,33 @@ waits for what) is derived from the store when it is opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
 import msgspec
 
-from afflux.kernel.events import Click, ClickFlag, Conversion
+from afflux.kernel.events import (
+    Click,
+    ClickFlag,
+    Conversion,
+    CustomerBound,
+    Impression,
+    Redecision,
+)
 from afflux.kernel.types import Millis
-from services.attribution import rows
-from services.attribution.domain.journey import Journey, Note, Seen, Step, counted, gather
+from services.attribution import last_rows, rows
+from services.attribution.domain.journey import Journey
 from services.attribution.domain.parking import Progress, visitor_of
+from services.attribution.due import Dues
+from services.attribution.journeys import Journeys, Look
+from services.attribution.overlay import Overlay
 from services.attribution.rows import Open
-from services.attribution.table import Overlay, Table
+from services.attribution.table import Table
 
 CLICKS, FLAGS, CONVERSIONS = Click.topic, ClickFlag.topic, Conversion.topic
-SWEEP = 500
-"""Conversions looked at in one batch when their grace ends."""
+CUSTOMERS, REDECISIONS = CustomerBound.topic, Redecision.topic
+IMPRESSIONS = Impression.topic
+HOUR_MS = 3_600_000
 
 
 class State:
@@ -30,14 +41,17 @@ class State:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._rows = Overlay(table, rows.FAMILY)
+        self._rows = Overlay(table)
         self.meta = rows.unpack_meta(self._rows.get(rows.META))
+        self.journeys = Journeys(table, self._rows)
         self._visitors: dict[bytes, int] = {}
         self._by_horizon: list[tuple[int, bytes, bytes]] = []
+        self._by_views: list[tuple[int, bytes, bytes]] = []
         self._by_deadline: list[tuple[Millis, bytes, bytes]] = []
         self._parked: set[bytes] = set()
-        self._next_due: Millis | None = Millis(0)
-        self._new_due: Millis | None = None
+        self._expire_from = Millis(0)
+        self._dues = Dues(self._rows, rows.DUE)
+        self._views_dues = Dues(self._rows, rows.VIEWS_DUE)
 
     def take_ownership(self) -> None:
         """Begin a new owner epoch if the last owner may have published what it did not commit.
@@ -67,10 +81,12 @@ class State:
     def progress(self, value: Progress) -> None:
         self.meta = msgspec.structs.replace(self.meta, progress=value)
 
-    def conversion_read(self, recorded_at: Millis) -> Millis:
-        """Move the log time of the conversions partition on, and return it."""
+    def conversion_read(self, recorded_at: Millis, keep_ms: int) -> Millis:
+        """Move the log time of the conversions partition on, and return it; touches logged more
+        than `keep_ms` before it count for no later report."""
         log_time = max(self.meta.conversions_log, recorded_at)
-        self.meta = msgspec.structs.replace(self.meta, conversions_log=log_time)
+        cut = max(self.meta.cut, Millis(log_time - keep_ms))
+        self.meta = msgspec.structs.replace(self.meta, conversions_log=log_time, cut=cut)
         return log_time
 
     @property
@@ -80,68 +96,46 @@ class State:
             CLICKS: self.meta.progress.clicks_next,
             FLAGS: self.meta.flags_next,
             CONVERSIONS: self.meta.conversions_next,
+            CUSTOMERS: self.meta.customers_next,
+            REDECISIONS: self.meta.redecisions_next,
+            IMPRESSIONS: self.meta.progress.views_next,
         }
+
+    @property
+    def rows(self) -> Overlay:
+        """The rows themselves, for customers' books: they are committed with everything else."""
+        return self._rows
 
     @property
     def parked(self) -> int:
         """How many conversions wait for their first decision."""
         return len(self._parked)
 
-    # clicks and notes
-
-    def missing_clicks(self, clicks: Sequence[Click]) -> set[bytes]:
-        """Return the ids of the clicks that are not in the journeys yet."""
-        keys = [rows.click_row_key(click.visitor_key, click.click_id) for click in clicks]
-        found = self._rows.multi_get(keys)
-        return {click.click_id for click, row in zip(clicks, found, strict=True) if row is None}
-
-    def add_click(self, visitor: bytes, seen: Seen) -> None:
-        """Put a click into its visitor's journey."""
-        self._rows.put(rows.click_row_key(visitor, seen.click_id), rows.pack_click(seen))
-
-    def notes(self, visitor: bytes, click_id: bytes) -> tuple[Note, ...]:
-        """Return the notes of a click, come or not."""
-        return rows.unpack_notes(self._rows.get(rows.notes_row_key(visitor, click_id)))
-
-    def set_notes(self, visitor: bytes, click_id: bytes, notes: tuple[Note, ...]) -> None:
-        """Replace the notes of a click."""
-        self._rows.put(rows.notes_row_key(visitor, click_id), rows.encode(notes))
-
-    def journey(self, conversion: Conversion, until: Millis) -> Journey:
-        """Return what `conversion` may look at; its grace ends at log time `until`."""
+    def journey(self, opened: Open, until: Millis) -> Journey:
+        """Return what a conversion may look at; its grace ends at log time `until`."""
+        conversion = opened.conversion
         visitor = visitor_of(conversion)
         if visitor is None:
             return Journey()
-        at, click_id = conversion.occurred_at, conversion.click_id
-        steps, omitted = gather(self._against_time(visitor, at), at, until)
+        look = Look(
+            conversion.occurred_at, conversion.advertiser_id, opened.since, until, opened.views
+        )
+        steps, omitted = self.journeys.steps(visitor, look)
+        click_id = conversion.click_id
         if click_id is None:
             return Journey(steps, None, omitted)
         among = (step for step in reversed(steps) if step.seen.click_id == click_id)
-        return Journey(steps, next(among, None) or self._named(visitor, click_id, until), omitted)
-
-    def _against_time(self, visitor: bytes, at: Millis) -> Iterator[tuple[Seen, tuple[Note, ...]]]:
-        notes: tuple[bytes, bytes] | None = None
-        start = rows.last_row_key(visitor, at)
-        for key, value in self._rows.below(rows.journey_prefix(visitor), start):
-            click_id, is_click = rows.split_journey_key(key)
-            if not is_click:
-                notes = click_id, value
-                continue
-            own = notes[1] if notes is not None and notes[0] == click_id else None
-            yield rows.unpack_click(click_id, value), rows.unpack_notes(own)
-
-    def _named(self, visitor: bytes, click_id: bytes, until: Millis) -> Step | None:
-        keys = [rows.click_row_key(visitor, click_id), rows.notes_row_key(visitor, click_id)]
-        click, notes = self._rows.multi_get(keys)
-        if click is None:
-            return None
-        return Step(rows.unpack_click(click_id, click), counted(rows.unpack_notes(notes), until))
+        named = next(among, None) or self.journeys.named(visitor, click_id, look)
+        if named is not None and named.seen.log_time > opened.named_until:
+            named = None
+        return Journey(steps, named, omitted)
 
     # conversions
 
     def known(self, conversion_keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the body hashes of the first reports under these keys."""
-        return self._rows.multi_get([rows.known_key(key) for key in conversion_keys])
+        found = self._rows.multi_get([rows.known_key(key) for key in conversion_keys])
+        return [None if row is None else row[: last_rows.HASH] for row in found]
 
     def remember(self, conversion: Conversion) -> None:
         """Keep for ever which report came first under a key."""
@@ -150,8 +144,11 @@ class State:
     def add_open(self, visitor: bytes, opened: Open, due: Millis) -> None:
         """Count in a conversion that can still change; its grace ends at log time `due`."""
         self._visitors[visitor] = self._visitors.get(visitor, 0) + 1
-        self._rows.put(rows.due_key(due, opened.conversion.conversion_key), visitor)
-        self._new_due = _earlier(self._new_due, due)
+        self.await_due(visitor, opened, due)
+
+    def await_due(self, visitor: bytes, opened: Open, due: Millis) -> None:
+        """Look at an open conversion once log time has passed `due`."""
+        self._queue(opened).add(due, opened.conversion.conversion_key, visitor)
 
     def set_open(self, visitor: bytes, opened: Open, wait_ms: int) -> None:
         """Keep an open conversion, and look at it again when what it waits for has come."""
@@ -169,14 +166,13 @@ class State:
         else:
             self._visitors.pop(visitor, None)
 
-    def undue(self, due: Millis, conversion_key: bytes) -> None:
+    def undue(self, due: Millis, opened: Open) -> None:
         """Await the end of a conversion's grace no more."""
-        self._rows.delete(rows.due_key(due, conversion_key))
+        self._queue(opened).remove(due, opened.conversion.conversion_key)
 
     def forget(self, visitor: bytes) -> None:
-        """Delete a visitor's clicks and notes, and remember that this was done."""
-        for key, _ in list(self._rows.above(rows.journey_prefix(visitor))):
-            self._rows.delete(key)
+        """Delete a visitor's touches and notes, and remember that this was done."""
+        self.journeys.forget(visitor)
         self._rows.put(rows.forgotten_key(visitor), b"")
 
     def is_forgotten(self, visitor: bytes) -> bool:
@@ -194,6 +190,11 @@ class State:
         found = self._rows.multi_get([rows.open_key(*key) for key in keys])
         return [rows.unpack_open(row) for row in found if row is not None]
 
+    def with_open(self, visitors: Sequence[bytes]) -> list[int]:
+        """Return which of these have conversions that can still change, by their index."""
+        known = self._visitors
+        return [n for n, visitor in enumerate(visitors) if visitor in known] if known else []
+
     def has_open(self, visitor: bytes) -> bool:
         """Return whether a visitor has conversions that can still change."""
         return visitor in self._visitors
@@ -204,6 +205,8 @@ class State:
         key = opened.conversion.conversion_key
         if opened.wake > self.progress.horizon:
             heappush(self._by_horizon, (opened.wake, visitor, key))
+        if opened.decision_id is None and opened.views_end > self.progress.views_next:
+            heappush(self._by_views, (opened.views_end, visitor, key))
         if opened.decision_id is not None:
             self._parked.discard(key)
         elif key not in self._parked:
@@ -215,6 +218,8 @@ class State:
         due: set[tuple[bytes, bytes]] = set()
         while self._by_horizon and self._by_horizon[0][0] <= self.progress.horizon:
             due.add(heappop(self._by_horizon)[1:])
+        while self._by_views and self._by_views[0][0] <= self.progress.views_next:
+            due.add(heappop(self._by_views)[1:])
         while self._by_deadline and self._by_deadline[0][0] <= now:
             _, visitor, key = heappop(self._by_deadline)
             if key in self._parked:
@@ -222,39 +227,49 @@ class State:
         return due
 
     def overdue(self) -> list[tuple[bytes, bytes]]:
-        """Take (visitor, conversion key) of conversions whose grace ended, SWEEP at most."""
+        """Take (visitor, conversion key) of conversions whose grace ended, some at a time."""
         reached = self.progress.log_time
-        if self._next_due is None or self._next_due >= reached:
-            return []
-        taken: list[tuple[bytes, bytes]] = []
-        self._next_due = None
-        for key, visitor in self._rows.above(rows.DUE):
-            due, conversion_key = rows.split_due_key(key)
-            if due >= reached or len(taken) == SWEEP:
-                self._next_due = due
-                break
-            taken.append((visitor, conversion_key))
-            self._rows.delete(key)
-        return taken
+        with_views = min(reached, self.progress.views_log)
+        return [*self._dues.take(reached), *self._views_dues.take(with_views)]
 
     # commit
 
     def commit(self, positions: Mapping[str, int]) -> None:
         """Write what the batch changed and the next offsets by topic, atomically."""
         progress = self.meta.progress
-        if CLICKS in positions:
-            progress = msgspec.structs.replace(
-                progress, clicks_next=max(progress.clicks_next, positions[CLICKS])
-            )
+        progress = msgspec.structs.replace(
+            progress,
+            clicks_next=max(progress.clicks_next, positions.get(CLICKS, 0)),
+            views_next=max(progress.views_next, positions.get(IMPRESSIONS, 0)),
+        )
         self.meta = msgspec.structs.replace(
             self.meta,
             progress=progress,
             flags_next=positions.get(FLAGS, self.meta.flags_next),
             conversions_next=positions.get(CONVERSIONS, self.meta.conversions_next),
+            customers_next=positions.get(CUSTOMERS, self.meta.customers_next),
+            redecisions_next=positions.get(REDECISIONS, self.meta.redecisions_next),
         )
         if positions or len(self._rows):
             self._write_meta()
-        self._next_due, self._new_due = _earlier(self._next_due, self._new_due), None
+        self._dues.committed()
+        self._views_dues.committed()
+
+    def expire(self) -> int:
+        """Drop the buckets of touches that no conversion can see any more; return how many.
+
+        Only what is committed is dropped, right after `commit`. An open conversion sees touches
+        back to its own `since`, a later one back to the cut or less far.
+        """
+        cut = self.meta.cut
+        if len(self._rows) or cut < self._expire_from or not self.journeys.expired(cut):
+            return 0
+        self._expire_from = Millis(cut + HOUR_MS)
+        opened = (rows.unpack_open(row) for _, row in self._rows.above(b"c"))
+        since = min((one.since for one in opened), default=cut)
+        gone = self.journeys.expired(min(since, cut))
+        self.journeys.drop(gone)
+        return len(gone)
 
     def release(self) -> None:
         """Close the store; an owner that has committed everything leaves it clean."""
@@ -267,6 +282,5 @@ class State:
         self._rows.put(rows.META, rows.encode(self.meta))
         self._rows.flush()
 
-
-def _earlier(one: Millis | None, other: Millis | None) -> Millis | None:
-    return min((value for value in (one, other) if value is not None), default=None)
+    def _queue(self, opened: Open) -> Dues:
+        return self._views_dues if opened.views else self._dues

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from afflux.kernel.events import Click
+from afflux.kernel.events import Click, Impression
 from afflux.runtime.catalog_follower import CatalogFollower
 from afflux.runtime.codec import Codec
-from afflux.runtime.log_reader import end_offsets
+from afflux.runtime.log_reader import TopicPartition, end_offsets
 from afflux.runtime.loop import Loop
 from afflux.runtime.process import Runnable
 from afflux.runtime.settings import Settings
 from services.attribution.erasures import ErasureLog
-from services.attribution.process import Policy
+from services.attribution.process import Policy, TouchEnds
 from services.attribution.stage import AttributionStage
+from services.attribution.upkeep import upkeep_of
 
 
 class Attribution:
@@ -27,12 +28,15 @@ class Attribution:
         self._settings = settings
         self._follower = CatalogFollower(settings, codec)
         policy = Policy(
-            grace_ms=settings.attribution_grace_s * 1000, wait_ms=settings.screen_wait_ms
+            grace_ms=settings.attribution_grace_s * 1000,
+            wait_ms=settings.screen_wait_ms,
+            keep_ms=settings.attribution_keep_days * 86_400_000,
         )
         folder = settings.home / "attribution"
         self._erasures = ErasureLog(settings, codec)
+        self._upkeep = upkeep_of(settings, codec)
         self._stage = AttributionStage(
-            folder, self._follower, self._clicks_ends, policy, self._erasures
+            folder, self._follower, self._touch_ends, policy, self._erasures, self._upkeep
         )
         self._loop = Loop(settings, self._stage, codec)
 
@@ -43,6 +47,7 @@ class Attribution:
         try:
             await self._loop.run(stop)
         finally:
+            self._upkeep.end()
             await self._erasures.stop()
             await self._follower.stop()
 
@@ -59,10 +64,14 @@ class Attribution:
             "lag": parked + (lag if isinstance(lag, int) else 0),
         }
 
-    async def _clicks_ends(self) -> Mapping[int, int]:
+    async def _touch_ends(self) -> Mapping[int, TouchEnds]:
         bound = self._settings.send_timeout_s
-        ends = await asyncio.wait_for(end_offsets(self._settings, [Click.topic]), bound)
-        return {part.partition: offset for part, offset in ends.items()}
+        topics = (Click.topic, Impression.topic)
+        ends = await asyncio.wait_for(end_offsets(self._settings, topics), bound)
+        return {
+            number: TouchEnds(*(ends.get(TopicPartition(topic, number), 0) for topic in topics))
+            for number in sorted({part.partition for part in ends})
+        }
 
 
 def build(settings: Settings) -> Sequence[Runnable]:

@@ -10,6 +10,7 @@ from afflux.kernel.outcome import Drop
 from afflux.kernel.types import Millis
 from services.attribution import rows
 from services.attribution.table import MemoryTable
+from services.attribution.touch_rows import journey_prefix
 from tests.attribution_events import HOUR, T0, TOPICS, Log, click, conversion, screened, visitor
 from tests.attribution_samples import Worker, content
 from tests.property.test_attribution_order import POLICY, Turns, logs, minutes, takes
@@ -39,9 +40,11 @@ def run(log: Log, schedule: Turns) -> Worker:
 def held(worker: Worker, who: bytes) -> list[bytes]:
     """Keys of rows that hold something of a visitor."""
     state = worker.process.state
-    prefixes = [rows.journey_prefix(who), rows.open_prefix(who)]
+    journeys = [journey_prefix(bucket, who) for bucket in state.journeys.buckets]
+    prefixes = [*journeys, rows.open_prefix(who)]
     found = [key for prefix in prefixes for key, _ in state._rows.above(prefix)]
-    return found + [key for key, value in state._rows.above(rows.DUE) if value == who]
+    dues = [*state._rows.above(rows.DUE), *state._rows.above(rows.VIEWS_DUE)]
+    return found + [key for key, value in dues if value == who]
 
 
 def erased(log: Log, at: dict[bytes, int]) -> Log:

@@ -1,8 +1,6 @@
-"""What a partner put into a click goes with its share, and older state stays readable."""
+"""What a partner put into a click goes with its share."""
 
 from __future__ import annotations
-
-from struct import pack
 
 import msgspec
 from hypothesis import given
@@ -10,8 +8,8 @@ from hypothesis import strategies as st
 
 from afflux.kernel.events import Share
 from afflux.kernel.types import Millis
-from services.attribution import rows
-from services.attribution.domain.journey import NO_TAGS, Seen, Tags
+from services.attribution import touch_rows
+from services.attribution.domain.journey import Seen, Tags
 from services.attribution.table import MemoryTable
 from tests.attribution_events import Log, click, conversion
 from tests.attribution_samples import Worker
@@ -45,16 +43,12 @@ def test_a_share_carries_what_the_partner_put_into_the_click() -> None:
     assert (share.country, share.device) == ("DE", "mobile")
 
 
-@given(tags, st.sampled_from([None, "no_touch", "offer_paused"]))
-def test_a_click_survives_its_row(of: Tags, no_touch: str | None) -> None:
-    before = seen(of, no_touch)
-    assert rows.unpack_click(before.click_id, rows.pack_click(before)) == before
-
-
-def test_rows_of_before_there_were_tags_are_read() -> None:
-    numbers = pack(">qqqqqqqq", 1, 2, 3, 4, 5, 6, 7, 8)
-    assert rows.unpack_click(bytes(16), numbers) == seen(NO_TAGS)
-    assert rows.unpack_click(bytes(16), numbers + b"no_touch") == seen(NO_TAGS, "no_touch")
+@given(tags, st.sampled_from([None, "no_touch", "offer_paused"]), st.integers(0, 2**63 - 1))
+def test_a_touch_survives_its_row(of: Tags, no_touch: str | None, offset: int) -> None:
+    for kind in ("click", "impression"):
+        before = msgspec.structs.replace(seen(of, no_touch), kind=kind, offset=offset)
+        key = touch_rows.touch_key(bytes(16), before)
+        assert touch_rows.unpack(key, touch_rows.pack(before)) == before
 
 
 def test_I3_a_share_without_tags_is_hashed_as_it_always_was() -> None:

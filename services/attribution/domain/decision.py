@@ -18,7 +18,7 @@ from afflux.kernel.events import (
 from afflux.kernel.ids import derive
 from afflux.kernel.types import Millis
 from services.attribution.domain.binding import Binding
-from services.attribution.domain.journey import Journey, Step, by_time
+from services.attribution.domain.journey import Journey, Step
 from services.attribution.domain.judging import Judged, judge
 from services.attribution.domain.lookup import Goal, Lookup
 from services.attribution.domain.signals import Asked, Verdict, find
@@ -71,32 +71,37 @@ def published(
 def _touches(verdict: Verdict, judged: Judged) -> list[Touch]:
     """Return every touch with what became of it: one without credit has a reason (law A4)."""
     credited = {step.seen.click_id for step in verdict.credited}
-    clicked = any(step.seen.kind == CLICK for step in judged.path)
+    last = verdict.credited[-1] if credited else None
+    clicked = bool(judged.path) and judged.path[0].seen.kind == CLICK
+    why = _why_nothing(verdict, judged.named, last is not None, False)
     touches = []
     for step, fault in zip(judged.steps, judged.faults, strict=True):
         if step.seen.click_id in credited:
             touches.append(touch_of(step, TouchOutcome.CREDITED, None))
         elif fault is not None:
             touches.append(touch_of(step, TouchOutcome.NONE, fault))
-        elif clicked and step.seen.kind != CLICK:
-            touches.append(touch_of(step, TouchOutcome.ASSISTED, "view_beaten_by_click"))
         else:
-            reason = _why_nothing(step, verdict, judged.named)
-            touches.append(touch_of(step, TouchOutcome.ASSISTED, reason))
+            beaten = clicked and step.seen.kind != CLICK
+            touches.append(
+                touch_of(step, TouchOutcome.ASSISTED, "view_beaten_by_click" if beaten else why)
+            )
+        if step is last:
+            why = _why_nothing(verdict, judged.named, False, False)
+        if step is judged.named:
+            why = _why_nothing(verdict, judged.named, False, True)
     return touches
 
 
-def _why_nothing(step: Step, verdict: Verdict, named: Step | None) -> str:
-    """Return why a touch that may be credited got nothing."""
-    if named is not None and (not verdict.shares or by_time(step) > by_time(named)):
+def _why_nothing(verdict: Verdict, named: Step | None, earlier: bool, beyond: bool) -> str:
+    """Return why a touch that may be credited got nothing: one `earlier` than the last credited
+    one, or `beyond` the click that the report names."""
+    if beyond or (named is not None and not verdict.shares):
         return "not_the_reported_click"
     if verdict.signal is CreditSignal.COUPON:
         return "coupon_touch"
     if verdict.signal is CreditSignal.CUSTOMER:
         return "customer_bound"
-    if by_time(step) < by_time(verdict.credited[-1]):
-        return "earlier_touch"
-    return "assisted"
+    return "earlier_touch" if earlier else "assisted"
 
 
 def _decision(
@@ -155,11 +160,11 @@ def _screened(verdict: Verdict, screened_to: int) -> bool:
 
 def _recorded_at(decision: Decision, steps: Sequence[Step], bound: Binding | None) -> Millis:
     """Return when the last input was recorded: the same however often it is decided."""
-    newest = max(decision.reported_at, decision.terms_known_at or 0)
-    if bound is not None and decision.signal is CreditSignal.CUSTOMER:
-        newest = max(newest, bound.recorded_at)
+    instants = [step.seen.recorded_at for step in steps]
+    instants += [decision.reported_at, decision.terms_known_at or Millis(0)]
     for step in steps:
-        newest = max(newest, step.seen.recorded_at)
-        for note in step.notes:
-            newest = max(newest, note.recorded_at)
-    return Millis(newest)
+        if step.notes:
+            instants += [note.recorded_at for note in step.notes]
+    if bound is not None and decision.signal is CreditSignal.CUSTOMER:
+        instants.append(bound.recorded_at)
+    return max(instants)

@@ -9,7 +9,7 @@ cut off, a partition without other traffic) finds no journey either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -23,6 +23,8 @@ class Ends(Struct, frozen=True):
     clicks: int
     flags: int
     conversions: int
+    redecisions: int = 0
+    views: int = 0
 
 
 class Reached(Struct, frozen=True):
@@ -31,6 +33,8 @@ class Reached(Struct, frozen=True):
     horizon: int
     flags: int
     conversions: int
+    redecisions: int = 0
+    views: int = 0
 
     def covers(self, ends: Ends) -> bool:
         """Return whether all that stands below `ends` is processed."""
@@ -38,6 +42,8 @@ class Reached(Struct, frozen=True):
             self.horizon >= ends.clicks
             and self.flags >= ends.flags
             and self.conversions >= ends.conversions
+            and self.redecisions >= ends.redecisions
+            and self.views >= ends.views
         )
 
 
@@ -73,6 +79,16 @@ class Erasing:
         """Return whether a fact of log time `at` comes after the visitor's erasure."""
         since = self._erased.get(visitor)
         return since is not None and (at > since or visitor not in self._pending)
+
+    def erased_before(self, visitor: bytes, at: Millis) -> bool:
+        """Return whether the visitor was erased before log time `at`."""
+        since = self._erased.get(visitor)
+        return since is not None and at > since
+
+    def named(self, visitors: Sequence[bytes]) -> list[int]:
+        """Return which of these are erased at any time, by their index."""
+        erased = self._erased
+        return [n for n, visitor in enumerate(visitors) if visitor in erased] if erased else []
 
     def forgot(self, visitor: bytes) -> bool:
         """Return whether the visitor was erased and its state is gone."""

@@ -1,20 +1,19 @@
-"""What attribution keeps of a click and of a flag."""
+"""What attribution keeps of a click, of a view and of a flag."""
 
 from __future__ import annotations
 
-from afflux.kernel.events import Click, ClickFlag, ClickOutcome, FlagAction
+from afflux.kernel.events import Click, ClickFlag, ClickOutcome, FlagAction, Impression
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
 from services.attribution.domain.journey import Note, Seen, Tags
 
-_NO_TOUCH = frozenset((ClickOutcome.REFUSED, ClickOutcome.PREVIEW))
+NO_TOUCH = (ClickOutcome.REFUSED, ClickOutcome.PREVIEW)
+UNKNOWN_DEVICE = "unknown"
 
 
 def seen_of(click: Click, offset: int, log_time: Millis) -> Seen:
     """Return the click at an offset as the journey has it; `log_time` is its partition's."""
-    no_touch = None
-    if click.outcome in _NO_TOUCH:
-        no_touch = click.reason if click.reason in REASONS else "no_touch"
+    no_touch = _reason(click.reason) if click.outcome in NO_TOUCH else None
     return Seen(
         click_id=click.click_id,
         occurred_at=click.occurred_at,
@@ -30,9 +29,31 @@ def seen_of(click: Click, offset: int, log_time: Millis) -> Seen:
     )
 
 
-def _tags(click: Click) -> Tags:
-    device = None if click.device == "unknown" else click.device
-    return Tags(click.ref_id, click.source, tuple(click.sub), click.country, device)
+def seen_view(view: Impression, offset: int, log_time: Millis) -> Seen:
+    """Return the impression at an offset as the journey has it; `log_time` is its partition's."""
+    return Seen(
+        click_id=view.impression_id,
+        occurred_at=view.occurred_at,
+        recorded_at=view.recorded_at,
+        log_time=log_time,
+        offset=offset,
+        partner_id=view.partner_id,
+        offer_id=view.offer_id,
+        link_id=view.link_id,
+        advertiser_id=view.advertiser_id,
+        no_touch=None if view.reason is None else _reason(view.reason),
+        tags=_tags(view),
+        kind="impression",
+    )
+
+
+def _reason(reason: str | None) -> str:
+    return reason if reason in REASONS else "no_touch"
+
+
+def _tags(of: Click | Impression) -> Tags:
+    device = None if of.device == UNKNOWN_DEVICE else of.device
+    return Tags(of.ref_id, of.source, tuple(of.sub), of.country, device)
 
 
 def notes_of(flag: ClickFlag, late_at: Millis) -> list[Note]:

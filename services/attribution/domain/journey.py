@@ -13,7 +13,10 @@ from msgspec import Struct
 from afflux.kernel.types import Millis
 
 MAX_TOUCHES = 200
-"""A decision lists, and a model sees, at most this many touches: the newest."""
+"""A decision sees at most this many clicks of its advertiser, as many of its views, and as many
+clicks of all others: the newest of each."""
+MAX_LOOKED_AT = 20_000
+"""A decision looks at no more of a visitor's touches than this, the newest."""
 
 
 class Tags(Struct, frozen=True, array_like=True):
@@ -107,29 +110,45 @@ def merge_notes(known: Iterable[Note], more: Iterable[Note]) -> tuple[Note, ...]
 
 
 def gather(
-    newest_first: Iterable[tuple[Seen, tuple[Note, ...]]], occurred_at: Millis, until: Millis
+    newest_first: Iterable[tuple[Seen, tuple[Note, ...]]],
+    occurred_at: Millis,
+    until: Millis,
+    advertiser_id: int,
 ) -> tuple[tuple[Step, ...], bool]:
     """Return the touches of a conversion at `occurred_at` whose grace ends at log time `until`,
-    oldest first, and whether there were more than MAX_TOUCHES.
+    oldest first, and whether there were more touches of `advertiser_id` than a decision sees.
 
-    `newest_first` are the visitor's clicks against time; it is read no further than needed. A
-    journey ends with its conversion: later clicks are no touches of it.
+    `newest_first` are the visitor's touches against time; it is read no further than needed. A
+    journey ends with its conversion: later touches are none of it. Views of other advertisers
+    are left out, and their clicks do not count towards the bounds of this one's. What has come
+    by `until` is a property of the log, so all bounds are, too.
     """
     steps: list[Step] = []
-    omitted = False
+    left = {"click": MAX_TOUCHES, "impression": MAX_TOUCHES, "other": MAX_TOUCHES}
+    looked_at = 0
     for seen, notes in newest_first:
-        if seen.no_touch or seen.occurred_at > occurred_at or seen.log_time > until:
+        if seen.occurred_at > occurred_at or seen.log_time > until:
             continue
-        if len(steps) == MAX_TOUCHES:
-            omitted = True
-            break
-        steps.append(Step(seen, counted(notes, until)))
-    return tuple(sorted(steps, key=by_time)), omitted
+        looked_at += 1
+        if looked_at > MAX_LOOKED_AT:
+            return _in_order(steps), True
+        own = seen.advertiser_id == advertiser_id
+        if seen.no_touch or not (own or seen.kind == "click"):
+            continue
+        which = seen.kind if own else "other"
+        left[which] -= 1
+        if left[which] >= 0:
+            steps.append(Step(seen, counted(notes, until)))
+    return _in_order(steps), left["click"] < 0 or left["impression"] < 0
 
 
 def position(steps: Iterable[Step]) -> int:
-    """Return the offset behind the last of these clicks, 0 for none."""
-    return max((step.seen.offset + 1 for step in steps), default=0)
+    """Return the offset behind the last click among these touches, 0 for none."""
+    return max((step.seen.offset + 1 for step in steps if step.seen.kind == "click"), default=0)
+
+
+def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=by_time))
 
 
 def _by_signal(note: Note) -> str:

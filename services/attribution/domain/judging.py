@@ -11,7 +11,6 @@ from afflux.kernel.events import Conversion
 from afflux.kernel.ids import ulid_time
 from afflux.kernel.types import Millis
 from services.attribution.domain.journey import (
-    MAX_TOUCHES,
     NO_TAGS,
     Journey,
     Seen,
@@ -46,14 +45,12 @@ def judge(conversion: Conversion, journey: Journey, lookup: Lookup) -> Judged:
     views: list[Step] = []
     void, ended = None, False
     for step in steps:
-        if step is named:
-            fault = void = _fault_of_named(conversion, step, lookup)
-        else:
-            fault = _fault(conversion, step, lookup)
+        fault = _fault(conversion, step, lookup, step is named)
         faults.append(fault)
         if fault is None and not ended:
             (clicks if step.seen.kind == CLICK else views).append(step)
-        ended = ended or step is named
+        if step is named:
+            void, ended = fault, True
     return Judged(steps, faults, clicks or views, named, void)
 
 
@@ -82,39 +79,32 @@ def named_step(conversion: Conversion, journey: Journey) -> Step | None:
 
 
 def listed(journey: Journey, named: Step | None) -> Sequence[Step]:
-    """Return the touches a decision lists: the newest, and the named one, oldest first."""
+    """Return the touches a decision lists: those it sees, and the named one, oldest first."""
     if named is None:
         return journey.steps
     click_id = named.seen.click_id
     others = [step for step in journey.steps if step.seen.click_id != click_id]
-    steps = others[-(MAX_TOUCHES - 1) :]
-    insort(steps, named, key=by_time)
-    return steps
+    insort(others, named, key=by_time)
+    return others
 
 
-def _fault_of_named(conversion: Conversion, step: Step, lookup: Lookup) -> str | None:
-    """The named click may be credited by its token alone; an invalid one too: assess judges it."""
-    return step.seen.no_touch or _beyond_terms(conversion, step.seen, lookup)
+def _fault(conversion: Conversion, step: Step, lookup: Lookup, named: bool) -> str | None:
+    """Return why a touch could not be credited, whatever the others are.
 
-
-def _fault(conversion: Conversion, step: Step, lookup: Lookup) -> str | None:
-    """Return why a touch that nobody named could not be credited, whatever the others are."""
+    The named click may be by its token alone; an invalid one too: assess judges its flags.
+    """
     seen = step.seen
+    if named and seen.no_touch:
+        return seen.no_touch
     if seen.advertiser_id != conversion.advertiser_id:
         return "other_advertiser"
-    if conversion.offer_id is not None and seen.offer_id != conversion.offer_id:
+    if not named and conversion.offer_id is not None and seen.offer_id != conversion.offer_id:
         return "other_offer"
-    fault = _beyond_terms(conversion, seen, lookup)
-    return "flagged_invalid" if fault is None and step.invalid else fault
-
-
-def _beyond_terms(conversion: Conversion, seen: Seen, lookup: Lookup) -> str | None:
-    if seen.advertiser_id != conversion.advertiser_id:
-        return "other_advertiser"
     terms = lookup.terms(seen.offer_id)
     if isinstance(terms, str):
         return terms
     if terms.advertiser_id != conversion.advertiser_id:
         return "other_advertiser"
     window_s = terms.window_s(seen.partner_id, seen.kind)
-    return outside(seen.occurred_at, conversion.occurred_at, seen.kind, window_s)
+    fault = outside(conversion.occurred_at - seen.occurred_at, seen.kind, window_s)
+    return "flagged_invalid" if fault is None and not named and step.invalid else fault

@@ -14,12 +14,15 @@ class Progress(Struct, frozen=True):
 
     `clicks_next`, `screened_to`: the offsets of the clicks partition below which everything has
     been read, and screened. `clicks_log`, `flags_log`: log times of the two partitions.
+    `views_next`, `views_log`: the same of the impressions, which nobody screens.
     """
 
     clicks_next: int = 0
     screened_to: int = 0
     clicks_log: Millis = Millis(0)
     flags_log: Millis = Millis(0)
+    views_next: int = 0
+    views_log: Millis = Millis(0)
 
     @property
     def horizon(self) -> int:

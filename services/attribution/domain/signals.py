@@ -19,6 +19,7 @@ from services.attribution.domain.journey import Step
 from services.attribution.domain.judging import Judged
 from services.attribution.domain.lookup import Lookup
 from services.attribution.domain.models import DEFAULT_MODEL, Case, apply
+from services.attribution.domain.models.exact import ZERO
 from services.attribution.domain.parking import visitor_of
 from services.attribution.domain.telling import share_of
 from services.attribution.domain.window import CLICK, OfferTerms
@@ -162,7 +163,7 @@ def _by_path(asked: Asked, signal: CreditSignal, path: Sequence[Step]) -> Verdic
     given = apply(Case(seen, terms.model, asked.conversion.occurred_at, asked.lookup))
     credited, shares = [], []
     for step, part in zip(path, given.shares, strict=True):
-        if part:
+        if part is not ZERO and part:
             credited.append(step)
             shares.append(share_of(step, part))
     last = credited[-1].seen

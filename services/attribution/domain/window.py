@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-from afflux.kernel.catalog import Catalog, Goal, ModelTerms, Offer
+from afflux.kernel.catalog import Catalog, Goal, Lifetime, ModelTerms, Offer
 from afflux.kernel.types import Millis
 
 CLICK, IMPRESSION = "click", "impression"
@@ -12,32 +14,25 @@ CLICK, IMPRESSION = "click", "impression"
 
 
 class OfferTerms(Struct, frozen=True):
-    """What an offer says of a goal, as it was when the goal was reached."""
+    """What an offer says of a goal, as it was when the goal was reached.
 
+    `clicks_s` and `views_s` are the windows; `partners` has those of partners with their own.
+    """
+
+    offer_id: int
+    advertiser_id: int
     version: int
-    offer: Offer
-    goal: Goal
-
-    @property
-    def offer_id(self) -> int:
-        """The offer's id."""
-        return self.offer.id
-
-    @property
-    def advertiser_id(self) -> int:
-        """Whose offer it is."""
-        return self.offer.advertiser_id
-
-    @property
-    def model(self) -> ModelTerms:
-        """The model with its parameters; the goal's own wins over the offer's."""
-        return self.offer.model_terms(self.goal)
+    model: ModelTerms
+    lifetime: Lifetime | None
+    clicks_s: int
+    views_s: int
+    partners: Mapping[int, tuple[int, int]]
 
     def window_s(self, partner_id: int, kind: str) -> int:
-        """Return the window in seconds of a partner's clicks or impressions; the partner's own
-        wins over the goal's, that over the offer's."""
-        clicks, views = self.offer.windows_for(self.goal, partner_id)
-        return clicks if kind == CLICK else views
+        """Return the window in seconds of a partner's clicks or impressions."""
+        own = self.partners.get(partner_id)
+        clicks_s, views_s = (self.clicks_s, self.views_s) if own is None else own
+        return clicks_s if kind == CLICK else views_s
 
 
 def find_terms(
@@ -53,18 +48,32 @@ def find_terms(
         return "offer_unknown"
     offer, version = found
     wanted = offer.goal(goal)
-    return "goal_not_in_offer" if wanted is None else OfferTerms(version, offer, wanted)
+    return "goal_not_in_offer" if wanted is None else _terms(offer, version, wanted)
 
 
-def outside(touched_at: Millis, occurred_at: Millis, kind: str, window_s: int) -> str | None:
-    """Return why a touch is out of its window, or None.
+def _terms(offer: Offer, version: int, goal: Goal) -> OfferTerms:
+    """Partners' own windows win over the goal's, that one over the offer's."""
+    partners = [own.partner_id for own in offer.partner_windows]
+    return OfferTerms(
+        offer.id,
+        offer.advertiser_id,
+        version,
+        offer.model_terms(goal),
+        offer.lifetime,
+        offer.window(goal),
+        offer.view_window(goal),
+        {partner_id: offer.windows_for(goal, partner_id) for partner_id in partners},
+    )
 
-    From touch to goal, both bounds inclusive: 0 <= occurred_at - touched_at <= window. A view
-    window of 0 lets no view earn anything.
+
+def outside(elapsed_ms: int, kind: str, window_s: int) -> str | None:
+    """Return why a touch this long before the goal is out of its window, or None.
+
+    Both bounds are inclusive: 0 <= elapsed <= window. A view window of 0 lets no view earn
+    anything.
     """
-    elapsed = occurred_at - touched_at
-    if elapsed < 0:
+    if elapsed_ms < 0:
         return "after_conversion"
     if kind == CLICK:
-        return "outside_window" if elapsed > window_s * 1000 else None
-    return "outside_view_window" if not window_s or elapsed > window_s * 1000 else None
+        return "outside_window" if elapsed_ms > window_s * 1000 else None
+    return "outside_view_window" if not window_s or elapsed_ms > window_s * 1000 else None

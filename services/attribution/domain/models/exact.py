@@ -26,7 +26,7 @@ def fitted(shares: Sequence[Fraction]) -> Sequence[Fraction]:
     those that lost most, the earlier touch first where two lost the same. They still sum to 1, and
     none is further than 10^-18 from the exact one.
     """
-    if all(share.denominator <= LARGEST for share in shares):
+    if all(share is ZERO or share.denominator <= LARGEST for share in shares):
         return shares
     cut = [divmod(share.numerator * UNIT, share.denominator) for share in shares]
     left = UNIT - sum(parts for parts, _ in cut)

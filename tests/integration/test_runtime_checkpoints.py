@@ -1,0 +1,309 @@
+"""Checkpoints of a real RocksDB: what is kept, what is trusted, what is used."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from afflux.kernel.types import Millis
+from afflux.runtime.checkpointing import Keeper, ask, keep
+from afflux.runtime.checkpoints import MANIFEST, Abandoned, About, CheckpointDamaged, Checkpoints
+from afflux.runtime.restoring import (
+    DAMAGE,
+    Mark,
+    Source,
+    begin_anew,
+    marking_damage,
+    prepare,
+    read_mark,
+    seen,
+)
+from afflux.runtime.rocks import Rocks
+from afflux.runtime.store_faults import StoreBusy, StoreDamaged
+from tests.support.faults import small_disk
+
+NEXT = b"next"
+Damage = Callable[[Path], None]
+
+
+def offsets(rocks: Rocks) -> Mapping[str, int]:
+    """What the store says it has read."""
+    return {"topic": int(rocks.get(NEXT) or b"0")}
+
+
+class Home:
+    """A live store and its checkpoints."""
+
+    def __init__(self, folder: Path, checkpoints: Path | None = None) -> None:
+        self.live = folder / "live" / "0"
+        self.checkpoints = Checkpoints((checkpoints or folder / "checkpoints") / "0")
+        self.rocks: Rocks | None = None
+
+    def open(self) -> Mark:
+        """Open the furthest state."""
+        mark = prepare(self.live, self.checkpoints, offsets, rows=1)
+        self.rocks = Rocks(self.live)
+        seen(self.live)
+        return mark
+
+    def write(self, upto: int) -> None:
+        """Write rows and the next offset."""
+        assert self.rocks is not None
+        batch, dice = self.rocks.batch(), random.Random(upto)
+        for number in range(int(self.rocks.get(NEXT) or b"0"), upto):
+            batch.put(b"r" + number.to_bytes(4, "big"), dice.randbytes(100))
+        batch.put(NEXT, str(upto).encode())
+        self.rocks.write(batch)
+
+    def checkpoint(self) -> int:
+        """Make a checkpoint and return its number."""
+        assert self.rocks is not None
+        staged = self.live.with_name("staged")
+        self.rocks.checkpoint(staged)
+        about = About(1, dict(offsets(self.rocks)), 1, 1)
+        return keep(self.checkpoints, staged, about, 2, lambda: False).number
+
+    def count(self) -> int:
+        """How many rows can be read."""
+        assert self.rocks is not None
+        return sum(1 for _ in self.rocks.cursor().above(b"r"))
+
+    def close(self) -> None:
+        """Close the live store."""
+        assert self.rocks is not None
+        self.rocks.close()
+        self.rocks = None
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Two checkpoints, of 2,000 and 4,000 rows, and a live store of 5,000."""
+    home = Home(tmp_path)
+    home.open()
+    for upto in (2_000, 4_000):
+        home.write(upto)
+        home.checkpoint()
+    home.write(5_000)
+    home.close()
+    return home
+
+
+def own_table(folder: Path) -> Path:
+    """The newest of a checkpoint's tables: the one before does not have it."""
+    return max(folder.glob("*.sst"))
+
+
+def flipped(path: Path) -> None:
+    """Flip a bit in the middle of a file, in this folder only."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+
+
+def truncated(path: Path) -> None:
+    """Cut a file in half, in this folder only."""
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[: len(data) // 2])
+
+
+DAMAGES: dict[str, Damage] = {
+    "a flipped bit": lambda folder: flipped(own_table(folder)),
+    "a table cut in half": lambda folder: truncated(own_table(folder)),
+    "a missing table": lambda folder: own_table(folder).unlink(),
+    "another CURRENT": lambda folder: (folder / "CURRENT").write_text("MANIFEST-999999\n") and None,
+    "no manifest": lambda folder: (folder / MANIFEST).unlink(),
+    "half a manifest": lambda folder: truncated(folder / MANIFEST),
+}
+
+
+def test_a_whole_live_folder_is_used_though_there_are_checkpoints(home: Home) -> None:
+    assert home.open() == Mark(Source.LIVE)
+    assert home.count() == 5_000
+
+
+def test_a_lost_live_folder_is_restored_with_its_offsets(home: Home) -> None:
+    shutil.rmtree(home.live)
+    assert home.open() == Mark(Source.CHECKPOINT, 2)
+    assert home.count() == 4_000 and home.rocks is not None
+    assert offsets(home.rocks) == {"topic": 4_000}
+    home.write(6_000)
+    assert home.checkpoint() == 3
+    assert home.checkpoints.numbers() == [3, 2]
+    assert home.checkpoints.verify(2) and home.checkpoints.verify(3)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(
+    home: Home, damage: Damage
+) -> None:
+    shutil.rmtree(home.live)
+    damage(home.checkpoints.path(2))
+    with pytest.raises(CheckpointDamaged, match=r"checkpoint_damaged: .*00000002/"):
+        home.checkpoints.verify(2)
+    assert home.open() == Mark(Source.CHECKPOINT, 1)
+    assert home.count() == 2_000
+    assert home.checkpoints.numbers() == [1]
+    assert home.checkpoints.path(2).with_name("00000002.damaged").is_dir()
+    home.write(3_000)
+    assert home.checkpoint() == 3, "a number is never used again"
+
+
+def test_without_a_whole_checkpoint_the_state_is_built_from_the_log(home: Home) -> None:
+    shutil.rmtree(home.live)
+    for number in (1, 2):
+        flipped(own_table(home.checkpoints.path(number)))
+    assert home.open() == Mark(Source.LOG)
+    assert home.count() == 0
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES.values()][:4], ids=[*DAMAGES][:4])
+def test_a_damaged_live_folder_is_set_aside_and_the_newest_checkpoint_used(
+    home: Home, damage: Damage
+) -> None:
+    damage(home.live)
+    if home.open().source is Source.LIVE:  # RocksDB opens without reading its tables
+        with pytest.raises(StoreDamaged, match="state_damaged"), marking_damage():
+            home.count()
+        assert (home.live / DAMAGE).is_file()
+        home.close()
+        home.open()
+    assert home.count() == 4_000
+    assert list(home.live.parent.glob("0.aside-*"))
+
+
+def test_a_live_folder_without_current_is_never_taken_for_a_new_store(home: Home) -> None:
+    """RocksDB would make an empty store and delete the tables."""
+    (home.live / "CURRENT").unlink()
+    assert home.open() == Mark(Source.CHECKPOINT, 2)
+
+
+def test_a_live_folder_behind_the_newest_checkpoint_is_not_used(home: Home, tmp_path: Path) -> None:
+    """A partition was moved away, went on elsewhere, and came back."""
+    other = Home(tmp_path / "other", tmp_path / "checkpoints")
+    assert other.open() == Mark(Source.CHECKPOINT, 2)
+    other.write(9_000)
+    other.checkpoint()
+    other.close()
+    assert home.open() == Mark(Source.CHECKPOINT, 3)
+    assert home.count() == 9_000
+
+
+def test_the_mark_of_a_restored_state_stays_until_its_owner_has_seen_it(home: Home) -> None:
+    shutil.rmtree(home.live)
+    first = prepare(home.live, home.checkpoints, offsets, 1)
+    assert prepare(home.live, home.checkpoints, offsets, 1) == first == read_mark(home.live)
+    seen(home.live)
+    assert prepare(home.live, home.checkpoints, offsets, 1) == Mark(Source.LIVE)
+
+
+def test_a_state_begun_anew_by_a_person_says_from_when_on_it_reads(home: Home) -> None:
+    begin_anew(home.live, since=1_234)
+    assert home.open() == Mark(Source.LOG, since=1_234)
+
+
+def test_a_checkpoint_of_a_later_row_format_is_left_for_later(home: Home) -> None:
+    shutil.rmtree(home.live)
+    assert prepare(home.live, home.checkpoints, offsets, rows=0) == Mark(Source.LOG)
+    assert home.checkpoints.numbers() == [2, 1]
+
+
+def test_a_table_is_hashed_and_kept_once(home: Home) -> None:
+    first, second = home.checkpoints.verify(1), home.checkpoints.verify(2)
+    shared = {file.name for file in first.files} & {
+        f.name for f in second.files if ".sst" in f.name
+    }
+    assert shared
+    for name in shared:
+        paths = [home.live / name, *(home.checkpoints.path(number) / name for number in (1, 2))]
+        assert len({path.stat().st_ino for path in paths}) == 1
+
+
+def test_on_another_disk_only_new_bytes_are_copied(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "volume", "32m") as volume:
+        home = Home(tmp_path, volume)
+        home.open()
+        for upto in (2_000, 4_000):
+            home.write(upto)
+            home.checkpoint()
+        names = {file.name for file in home.checkpoints.verify(1).files if ".sst" in file.name}
+        home.checkpoints.verify(2)
+        for name in names:
+            one, other = (home.checkpoints.path(number) / name for number in (1, 2))
+            assert one.stat().st_ino == other.stat().st_ino
+            assert one.stat().st_dev != (home.live / name).stat().st_dev
+        home.close()
+        shutil.rmtree(home.live)
+        assert home.open() == Mark(Source.CHECKPOINT, 2)
+        assert home.count() == 4_000
+        home.close()
+
+
+def test_what_was_not_renamed_is_no_checkpoint_and_is_swept(home: Home) -> None:
+    left = home.checkpoints.folder / ".making-00000003-1"
+    shutil.copytree(home.checkpoints.path(2), left)
+    assert home.checkpoints.numbers() == [2, 1]
+    home.open()
+    home.checkpoint()
+    assert not left.exists()
+
+
+def test_a_checkpoint_given_up_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    home.open()
+    assert home.rocks is not None
+    home.rocks.checkpoint(tmp_path / "staged")
+    with pytest.raises(Abandoned):
+        home.checkpoints.keep(tmp_path / "staged", About(1, {}, 1, 1), lambda: True)
+    assert home.checkpoints.numbers() == [2, 1]
+    assert not list(home.checkpoints.folder.glob(".making-*"))
+
+
+def test_a_full_disk_fails_one_checkpoint_and_keeps_the_earlier_ones(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "volume", "4m") as volume:
+        home = Home(tmp_path, volume)
+        home.open()
+        home.write(2_000)
+        home.checkpoint()
+        (volume / "ballast").write_bytes(bytes((4 << 20) - (512 << 10)))
+        home.write(20_000)
+        with pytest.raises(OSError, match="No space left"):
+            home.checkpoint()
+        assert home.checkpoints.numbers() == [1]
+        (volume / "ballast").unlink()
+        shutil.rmtree(home.live.with_name("staged"))
+        assert home.checkpoint() == 2 and home.checkpoints.verify(2)
+        home.close()
+
+
+def test_a_store_has_one_owner(home: Home) -> None:
+    home.open()
+    with pytest.raises(StoreBusy, match="state_busy"):
+        Rocks(home.live)
+
+
+def test_the_keeper_makes_one_when_its_time_comes_or_when_asked(home: Home) -> None:
+    home.open()
+    assert home.rocks is not None
+    keeper = Keeper("test", home.checkpoints.folder.parent, minutes=10, keep=2)
+    began = Millis(1_000_000)
+    keeper.opened(0, began)
+    assert keeper.due(began) is None
+    later = Millis(began + 10 * 60_000)
+    assert keeper.due(later) == 0
+    keeper.make(0, home.rocks, About(later, {"topic": 5_000}, 1, 1))
+    keeper.wait()
+    assert home.checkpoints.numbers() == [3, 2]
+    assert home.checkpoints.verify(3).about.offsets == {"topic": 5_000}
+    assert keeper.due(Millis(later + 1_000)) is None
+    ask(home.checkpoints.folder)
+    assert keeper.due(Millis(later + 2_000)) == 0
+    keeper.make(0, home.rocks, About(later, {"topic": 5_000}, 1, 1))
+    keeper.wait()
+    assert keeper.due(Millis(later + 3_000)) is None
+    assert home.checkpoints.numbers() == [4, 3]
+    keeper.end()
