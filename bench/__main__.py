@@ -29,6 +29,7 @@ BENCHES = {
     "attribution": "clicks/s and conversions/s joined and decided on one core",
     "sink": "rows/s from the clicks topic into ClickHouse",
     "shipper": "journal records/s to Kafka on one core, beside fastavro and send() in the same run",
+    "paths": "a million path summaries through the batch models, beside ChannelAttribution",
     "ledger": "conversions/s through the ledger, beside bare PostgreSQL writes in the same run",
 }
 RESULTS = ROOT / "bench" / "results"

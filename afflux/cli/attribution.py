@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from afflux.cli.attribution_export import paths
+from afflux.cli.attribution_fit import fit
 from afflux.cli.attribution_models import models
 from afflux.cli.attribution_shadow import shadow
 
@@ -13,4 +15,6 @@ app = typer.Typer(
     help="Attribution models on paths and on history. See docs/attribution-paths.md.",
 )
 app.command()(models)
+app.command()(paths)
+app.command()(fit)
 app.command()(shadow)

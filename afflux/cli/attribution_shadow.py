@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from afflux.cli.login import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog import Catalog, ModelTerms, ShadowModel
 from afflux.kernel.catalog.attribution_fields import decimal_text
@@ -57,7 +57,7 @@ def shadow(
         offer_id=offer, goal=goal, model=_terms(model, half_life, first, last, weights)
     )
     plan = ending(run.kind, run.entity_id) if stop else putting(run)
-    done = asyncio.run(apply_plan(settings, plan, author or _login(), reason))
+    done = asyncio.run(apply_plan(settings, plan, author or login(), reason))
     _say(run, done, stop, as_json)
 
 
@@ -126,10 +126,3 @@ def _flat(value: Any) -> str:
     if isinstance(value, dict):
         return "(" + ", ".join(f"{key} {inner}" for key, inner in value.items()) + ")"
     return str(value)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.attribution.paths.chain import build_chain
 from services.attribution.paths.conversion_rates import coalition_values
 from services.attribution.paths.markov import removal_effects
 from services.attribution.paths.models import MODELS, Options
+from services.attribution.paths.series import lost_by_steps
 from services.attribution.paths.summary import Paths, paths_of
 from tests.support import exact_paths as exact
 
@@ -98,6 +100,16 @@ def test_order_k_is_the_chain_of_tuples(given_rows: Rows, order: int) -> None:
     )
     found = removal_effects(paths, order)
     assert dict(zip(paths.channels, found.tolist(), strict=True)) == close(wanted)
+
+
+@given(rows, orders)
+def test_a_chain_followed_step_by_step_gives_the_same(given_rows: Rows, order: int) -> None:
+    """What big chains of a higher order go through."""
+    paths = summaries(given_rows)
+    chain = build_chain(paths, order)
+    total = max(conversions(given_rows), 1)
+    found = lost_by_steps(chain, len(paths.channels)) / total
+    assert found.tolist() == pytest.approx(removal_effects(paths, order).tolist(), abs=1e-12)
 
 
 @given(rows)

@@ -8,7 +8,7 @@ from fractions import Fraction as F
 import pytest
 
 from services.attribution.paths.conversion_rates import MAX_CHANNELS, TooManyChannels
-from services.attribution.paths.markov import TooManyStates, removal_effects
+from services.attribution.paths.markov import MAX_STATES, TooManyStates, removal_effects
 from services.attribution.paths.models import MODELS, Options
 from services.attribution.paths.summary import paths_of
 
@@ -186,6 +186,12 @@ def test_coalitions_of_too_many_channels_are_refused() -> None:
 
 
 def test_a_chain_of_too_many_states_is_refused() -> None:
-    rows = {" ".join(str(n + k) for k in range(3)): (1.0, 0.0, 0.0) for n in range(0, 60_000, 2)}
-    with pytest.raises(TooManyStates, match="take a lower order"):
-        credit("markov", rows, Options(order=3))
+    path = " ".join(map(str, range(MAX_STATES + 1)))
+    with pytest.raises(TooManyStates, match="order 2 makes 500,001 states"):
+        credit("markov", {path: (1, 0, 0)}, Options(order=2))
+
+
+def test_a_chain_of_too_many_channels_is_refused() -> None:
+    path = " ".join(map(str, range(10_001)))
+    with pytest.raises(TooManyStates, match="10,001 states of these paths, and 10,000"):
+        credit("markov", {path: (1, 0, 0)})

@@ -20,11 +20,13 @@ class Chain:
     """How often each state was left, and where to.
 
     `leaving` has the visits of each state on its diagonal and minus the moves from row to column
-    beside it: divided by the visits it is I - Q of the absorbing chain. `converting` counts the
-    moves to conversion; what a row lacks goes to null. `channel` is the last channel of a state.
+    beside it: divided by the visits it is I - Q of the absorbing chain. `starting` counts the
+    moves from the start, `converting` those to conversion; what a row lacks goes to null.
+    `channel` is the last channel of a state.
     """
 
     leaving: csc_array
+    starting: Floats
     converting: Floats
     channel: Ints
 
@@ -54,7 +56,8 @@ def build_chain(paths: Paths, order: int) -> Chain:
     converting = tally(state[ends[final]], paths.conversions[final], number)
     channel = np.zeros(number, dtype=np.int64)
     channel[state[counted]] = paths.codes[counted]
-    return Chain(leaving, converting, channel)
+    starting = tally(state[paths.starts[:-1]][final], weight[final], number)
+    return Chain(leaving, starting, converting, channel)
 
 
 def _states(
