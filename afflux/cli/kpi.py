@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.table import Table
 
-from afflux.cli.errors import Refused
+from afflux.cli.asking import ask
+from afflux.cli.kpi_format import Format
+from afflux.cli.kpi_shadow import shadow
 from afflux.cli.wide import wide_console
 from afflux.runtime.homes import load_home
 
-_TIMEOUT_S = 120.0
 _MAX_CELL = 24
+app = typer.Typer(name="kpi")
 Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Answer = Mapping[str, list[dict[str, object]] | list[str]]
 
 
-class Format(StrEnum):
-    """How the answer is printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-
-
+@app.callback(invoke_without_command=True)
 def kpi(
+    context: typer.Context,
     by: Annotated[str, typer.Option(help="Dimensions, comma separated: partner,offer,day.")] = "",
     start: Annotated[str, typer.Option("--from", help="First day or instant, ISO 8601.")] = "",
     end: Annotated[str, typer.Option("--to", help="Day or instant that is not within.")] = "",
@@ -46,6 +40,8 @@ def kpi(
 
     Example: afflux kpi --by partner,offer --from 2026-01-01 --where country=DE --format csv
     """
+    if context.invoked_subcommand:
+        return
     how = Format.JSON if as_json else fmt
     asked: list[tuple[str, str | int | float | bool | None]] = [
         ("by", by),
@@ -63,24 +59,7 @@ def kpi(
         typer.echo(text, nl=how is Format.JSON)
 
 
-def ask(
-    url: str, path: str, parameters: Sequence[tuple[str, str | int | float | bool | None]]
-) -> str:
-    """Return the body of an answer of the KPI API.
-
-    Errors: typer.BadParameter when the question was wrong, Refused when nobody answers it.
-    """
-    try:
-        answer = httpx.get(f"{url}{path}", params=list(parameters), timeout=_TIMEOUT_S)
-    except httpx.TransportError as error:
-        raise Refused(
-            f"the KPI API at {url} does not answer ({error}): see `afflux status`"
-        ) from error
-    if answer.status_code == 422:
-        raise typer.BadParameter(str(answer.json().get("detail")))
-    if answer.status_code != 200:
-        raise Refused(f"the KPI API at {url} answered {answer.status_code}: {answer.text[:200]}")
-    return answer.text
+app.command(name="shadow")(shadow)
 
 
 def kpi_table(answer: Answer) -> Table:

@@ -23,7 +23,7 @@ COMMANDS = {
     "keys": "afflux.cli.keys:app",
     "import": "afflux.cli.importing:app",
     "attribution": "afflux.cli.attribution:app",
-    "kpi": "afflux.cli.kpi:kpi",
+    "kpi": "afflux.cli.kpi:app",
     "trace": "afflux.cli.trace:trace",
     "visitors": "afflux.cli.visitors:app",
     "ledger": "afflux.cli.ledger:app",

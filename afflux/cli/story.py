@@ -33,6 +33,13 @@ def _click(row: Row) -> Iterable[str]:
     )
 
 
+def _view(row: Row) -> Iterable[str]:
+    yield (
+        f"{_at(row)} [cyan]view[/] {row['impression_id'][:12]} partner {row['partner_id']} "
+        f"offer {row['offer_id']}, {escape(row['device'])} {escape(row['browser'])}"
+    )
+
+
 def _flag(row: Row) -> Iterable[str]:
     if row.get("click_id"):
         names = ", ".join(row.get("signal_names", []))
@@ -63,13 +70,13 @@ def _decision(row: Row) -> Iterable[str]:
         f"{row['signal']}, model {row['model']}, window {row['window_s']} s, terms version "
         f"{row['terms_version']}, waited {row['waited_ms']} ms{reason}"
     )
-    for touch in _records(row.get("touches")):
-        why = f": {_reason(touch['reason'])}" if touch.get("reason") else ""
-        flags = f" flags {', '.join(touch['flags'])}" if touch.get("flags") else ""
-        yield (
-            f"    touch {touch['click_id'][:12]} partner {touch['partner_id']} offer "
-            f"{touch['offer_id']}{flags}: [bold]{touch['outcome']}[/]{why}"
-        )
+
+
+def _redecision(row: Row) -> Iterable[str]:
+    yield (
+        f"{_at(row)} [yellow]asked again[/] by {escape(row['author'])}, with the catalogue as "
+        f"known at {row['known_at']}: {escape(row['reason_text'])}"
+    )
 
 
 def _assessment(row: Row) -> Iterable[str]:
@@ -93,10 +100,12 @@ def _entry(row: Row) -> Iterable[str]:
 
 _LINES: dict[str, Callable[[Row], Iterable[str]]] = {
     "clicks": _click,
+    "impressions": _view,
     "flags": _flag,
     "conversions": _conversion,
     "rejections": _rejection,
     "adjustments": _adjustment,
+    "redecisions": _redecision,
     "decisions": _decision,
     "assessments": _assessment,
     "entries": _entry,

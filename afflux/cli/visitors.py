@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from afflux.cli.asking import ask
 from afflux.cli.errors import Refused
-from afflux.cli.kpi import ask
 from afflux.cli.wide import wide_console
 from afflux.kernel.events import Erasure
 from afflux.kernel.ids import derive

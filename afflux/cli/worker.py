@@ -15,7 +15,7 @@ BUILDERS = {
     "attribution": "services.attribution.worker",
     "assess": "services.fraud.assess_worker",
     "payouts": "services.payouts.worker",
-    "analytics": "services.analytics.worker",
+    "analytics": "afflux.cli.analytics_worker",
     "notify": "services.notify.worker",
 }
 OWN_PROCESS = {

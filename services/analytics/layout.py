@@ -8,6 +8,7 @@ import io
 import msgspec
 
 from services.analytics.domain.report import Cell, Row, Table
+from services.analytics.domain.shadow_report import COLUMNS, ShadowReport
 from services.analytics.kpi import Result
 
 
@@ -30,6 +31,15 @@ def as_csv(result: Result) -> str:
     rows = [_row(result, result.table, row) for row in result.table.rows]
     writer.writerow(_header(result))
     writer.writerows([_safe(row[name]) for name in _header(result)] for row in rows)
+    return out.getvalue()
+
+
+def shadow_csv(told: ShadowReport) -> str:
+    """Return the rows of a trial run's report as RFC 4180 text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    writer.writerows([_safe(getattr(row, name)) for name in COLUMNS] for row in told.rows)
     return out.getvalue()
 
 

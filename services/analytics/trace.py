@@ -14,11 +14,14 @@ class Stage(StrEnum):
     """The parts of a trace, in order."""
 
     CLICKS = "clicks"
+    IMPRESSIONS = "impressions"
     FLAGS = "flags"
     CONVERSIONS = "conversions"
     REJECTIONS = "rejections"
     ADJUSTMENTS = "adjustments"
+    REDECISIONS = "redecisions"
     DECISIONS = "decisions"
+    SHADOWS = "shadows"
     ASSESSMENTS = "assessments"
     ENTRIES = "entries"
 
@@ -27,13 +30,19 @@ _BY_CONVERSION = {
     Stage.CONVERSIONS: "tracking.conversions",
     Stage.REJECTIONS: "tracking.rejections",
     Stage.ADJUSTMENTS: "tracking.adjustments",
+    Stage.REDECISIONS: "attribution.redecisions",
     Stage.DECISIONS: "attribution.decisions",
+    Stage.SHADOWS: "attribution.shadow",
     Stage.ASSESSMENTS: "fraud.assessments",
     Stage.ENTRIES: "payouts.commissions",
 }
-_BY_CLICK = {Stage.CLICKS: "tracking.clicks", Stage.FLAGS: "fraud.click-flags"}
-# The click a report names, and those of the journey that attribution looked at.
-_CLICK_IDS = """
+_BY_TOUCH = {
+    Stage.CLICKS: ("tracking.clicks", "click_id"),
+    Stage.IMPRESSIONS: ("tracking.impressions", "impression_id"),
+    Stage.FLAGS: ("fraud.click-flags", "click_id"),
+}
+# The click a report names, and the touches of the journey that attribution looked at.
+_TOUCH_IDS = """
 SELECT DISTINCT id FROM (
     SELECT assumeNotNull(click_id) AS id FROM raw_tracking_conversions
     WHERE conversion_key = unhex({key:String}) AND click_id IS NOT NULL
@@ -54,10 +63,10 @@ async def trace(warehouse: Warehouse, conversion_key: bytes) -> dict[str, Rows]:
     for stage, topic in _BY_CONVERSION.items():
         where = "conversion_key = unhex({key:String})"
         found[stage] = await _rows(warehouse, topic, where, {"key": conversion_key.hex()})
-    answer = await warehouse.query(_CLICK_IDS, {"key": conversion_key.hex()})
+    answer = await warehouse.query(_TOUCH_IDS, {"key": conversion_key.hex()})
     ids = [bytes(row[0]).hex() for row in answer.rows]
-    for stage, topic in _BY_CLICK.items() if ids else ():
-        where = "click_id IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
+    for stage, (topic, column) in _BY_TOUCH.items() if ids else ():
+        where = f"{column} IN (SELECT toFixedString(unhex(arrayJoin({{ids:Array(String)}})), 16))"
         found[stage] = await _rows(warehouse, topic, where, {"ids": ids})
     return found
 

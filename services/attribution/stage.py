@@ -29,8 +29,10 @@ from afflux.runtime.restoring import marking_damage
 from services.attribution.domain.erasing import Ends as LogEnds
 from services.attribution.domain.knowing import knowledge
 from services.attribution.domain.parking import signal_of
+from services.attribution.domain.shadow import TrialRuns
 from services.attribution.opening import Opener
 from services.attribution.process import Arrival, Fact, Policy, Process, TouchEnds
+from services.attribution.trials import beside
 from services.attribution.upkeep import Upkeep
 
 Ends = Callable[[], Awaitable[Mapping[int, TouchEnds]]]
@@ -89,6 +91,7 @@ class AttributionStage:
         self._policy = policy
         self._erasures = erasures
         self._parts: dict[int, Process] = {}
+        self._trials = TrialRuns(offers.view)
         self._columns: list[Columns] = []
 
     @property
@@ -144,7 +147,7 @@ class AttributionStage:
                 outputs += self._one(process, by_partition[number], part_ends, now)
         metrics.PARKED.labels(self.name).set(self.parked)
         metrics.ERASURES_PENDING.labels(self.name).set(self.erasing)
-        return outputs
+        return [*outputs, *beside(self.name, self._trials, outputs)]
 
     async def commit(self, positions: Mapping[TopicPartition, int], now: Millis) -> None:
         """Write each partition's changes with its next offsets, one atomic batch a partition."""

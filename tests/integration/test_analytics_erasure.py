@@ -48,12 +48,18 @@ def customer(who: bytes) -> bytes:
     return derive("customer", who)
 
 
+def binding(who: bytes) -> bytes:
+    """The conversion that bound a visitor's customer: it joins the conversions of one person."""
+    return derive("binding", who)
+
+
 def told(event: Event, buyers: dict[bytes, bytes]) -> Event:
     """Reports and decisions name the customer, an assessment the clicks it judged."""
     replace = msgspec.structs.replace
     if isinstance(event, Conversion | Decision):
         who = buyers.get(event.conversion_key)
-        return replace(event, customer_key=who and customer(who))
+        known = replace(event, customer_key=who and customer(who))
+        return replace(known, bound_by=who and binding(who)) if type(event) is Decision else known
     if not isinstance(event, Assessment):
         return event
     clicks = [
@@ -95,10 +101,12 @@ PERSONAL = {
     "raw_tracking_conversions.visitor_key",
     "raw_tracking_conversions.click_id",
     "raw_tracking_conversions.customer_key",
+    "raw_attribution_decisions.bound_by",
     "raw_attribution_decisions.customer_key",
     "raw_attribution_decisions.share_click_id",
     "raw_attribution_decisions.shares",
     "raw_attribution_decisions.touches",
+    "raw_fraud_assessments.decided_bound_by",
     "raw_fraud_assessments.decided_customer_key",
     "raw_fraud_assessments.decided_share_click_id",
     "raw_fraud_assessments.decided_shares",
@@ -186,7 +194,7 @@ async def k1(warehouse: Warehouse) -> list[tuple[str, int, str, str]]:
 
 def ids_of(who: bytes) -> list[bytes]:
     """What leads to a visitor: its key, the ids of its clicks, the customer it is."""
-    return [who, customer(who), *(e.click_id for e in WORLD if is_click_of(e, who))]
+    return [who, customer(who), binding(who), *(e.click_id for e in WORLD if is_click_of(e, who))]
 
 
 def is_click_of(event: Event, who: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from afflux.cli.asking import ask
 from afflux.cli.demo.drain import drain
 from afflux.cli.demo.drive import Answers, Driver
 from afflux.cli.demo.plan import Shelf, Story, make_plan
@@ -19,7 +20,7 @@ from afflux.cli.demo.reports import Sender
 from afflux.cli.demo.second_edge import SecondEdge
 from afflux.cli.demo.show import differences, hints, show_answers
 from afflux.cli.errors import Refused
-from afflux.cli.kpi import ask, kpi_table
+from afflux.cli.kpi import kpi_table
 from afflux.cli.proof.gather import journals
 from afflux.cli.stack import down
 from afflux.cli.trace import show_trace

@@ -126,12 +126,13 @@ def blank_sql(keys: Iterable[bytes]) -> list[str]:
         _mutation(
             "raw_attribution_decisions",
             f"UPDATE touches = '[]', share_click_id = {_NO_CLICKS.format('share_click_id')}, "
-            f"shares = '[]', customer_key = {_NO_ID} WHERE {whose}",
+            f"shares = '[]', customer_key = {_NO_ID}, bound_by = {_NO_ID} WHERE {whose}",
         ),
         _mutation(
             "raw_fraud_assessments",
             f"UPDATE decided_touches = '[]', decided_share_click_id = {decided}, "
             f"decided_shares = '[]', decided_customer_key = {_NO_ID}, "
+            f"decided_bound_by = {_NO_ID}, "
             f"reasons = {_NO_IDS} WHERE {whose}",
         ),
         _mutation("assessments_current", f"UPDATE share_click_id = {none} WHERE {whose}"),

@@ -2,7 +2,12 @@
 
 A list of records becomes JSON text; what queries ask for are arrays as well: the shares of a
 decision, the names of signals and of rules. A record inside a record (the decision in an
-assessment) is laid out flat with a prefix.
+assessment) is laid out flat with a prefix; of a conversion inside a record only the key is kept:
+its own topic has the rest.
+
+Not kept: `monitor.alerts`, which nobody counts, and `attribution.customers`, which is how
+partitions of attribution agree whose a customer is: it names customers, and what comes of it stands
+in the decisions (`signal`, `bound_by`).
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from afflux.kernel.events import BY_TOPIC, Event
 from afflux.kernel.events.attribution import Decision, Share
 from afflux.kernel.events.common import Binary16, Instant
 from afflux.kernel.events.fraud import RuleReason, Signal
+from afflux.kernel.events.tracking import Conversion
 from afflux.kernel.types import Millis
 
 TIME = "DateTime64(3, 'UTC')"
@@ -38,7 +44,9 @@ TOPICS: tuple[str, ...] = (
     "tracking.rejections",
     "fraud.click-flags",
     "fraud.click-counts",
+    "attribution.redecisions",
     "attribution.decisions",
+    "attribution.shadow",
     "fraud.assessments",
     "payouts.commissions",
     "privacy.erasures",
@@ -46,10 +54,10 @@ TOPICS: tuple[str, ...] = (
 )
 _FEW_VALUES = frozenset(
     """goal currency cost_currency country device os browser language source coupon edge_id reason
-    model method content_type status field chain kind stage origin_topic source_topic state_before
-    state_after rule_id author fetch_metadata debit credit""".split()
+    model real_model method content_type status field chain kind stage origin_topic source_topic
+    state_before state_after rule_id author fetch_metadata debit credit""".split()
 )
-_PREFIXES = {"decision": "decided"}
+_PREFIXES = {"decision": "decided", "real_shares": "real_"}
 _SHARE_ARRAYS = "partner_id offer_id link_id click_id clicked_at numerator denominator".split()
 _ARRAYS: dict[type, dict[str, str]] = {
     Share: {name: f"share_{name}" for name in _SHARE_ARRAYS},
@@ -63,9 +71,16 @@ _AMOUNTS = {
     "tracking.adjustments": ("value_minor",),
     "fraud.click-counts": ("valid",),
     "attribution.decisions": ("value_minor",),
+    "attribution.shadow": ("value_minor",),
     "fraud.assessments": ("decision", "value_minor"),
     "payouts.commissions": ("amount_minor",),
 }
+
+
+_LEFT_OUT = {
+    "attribution.shadow": ("shares", "real_shares", "click_id", "clicked_at"),
+}
+"""Endings of columns that are not kept. Trial runs name no click, and must not begin to."""
 
 
 class Layout(enum.Enum):
@@ -125,6 +140,8 @@ def _columns(hint: Any, name: str, prefix: tuple[str, ...]) -> list[Column] | tu
     column = column_name(path)
     if hint is Decision:
         return columns_of(Decision, path)
+    if hint is Conversion:
+        return [Column("conversion_key", ID, (*path, "conversion_key"))]
     if get_origin(hint) is not list:
         return [Column(column, clickhouse_type(hint, name), path)]
     (item,) = get_args(hint)
@@ -132,7 +149,7 @@ def _columns(hint: Any, name: str, prefix: tuple[str, ...]) -> list[Column] | tu
         return [Column(column, "Array(String)", path)]
     arrays = _ARRAYS.get(item, {})
     hints = get_type_hints(item, include_extras=True)
-    lead = "".join(f"{_PREFIXES[part]}_" for part in prefix)
+    lead = "".join(f"{_PREFIXES[part]}_" for part in prefix) + _PREFIXES.get(name, "")
     columns = [
         Column(
             lead + alias, f"Array({clickhouse_type(hints[part], '')})", (*path, part), Layout.ARRAY
@@ -176,7 +193,9 @@ def _nullable(kind: str) -> str:
 def _table(topic: str) -> Table:
     event = BY_TOPIC[topic]
     name = "raw_" + topic.replace(".", "_").replace("-", "_")
-    return Table(topic, name, event, columns_of(event), _AMOUNTS.get(topic))
+    left_out = _LEFT_OUT.get(topic, ())
+    columns = tuple(one for one in columns_of(event) if not one.name.endswith(left_out))
+    return Table(topic, name, event, columns, _AMOUNTS.get(topic))
 
 
 TABLES: dict[str, Table] = {topic: _table(topic) for topic in TOPICS}
