@@ -1,4 +1,4 @@
-"""`afflux attribution`: who is credited, and by which model. Each command stands in a module of its own."""
+"""`afflux attribution`: who is credited, and why. Each command stands in a module of its own."""
 
 from __future__ import annotations
 

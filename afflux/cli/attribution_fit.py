@@ -21,7 +21,7 @@ from afflux.cli.attribution_history import (
     scope,
 )
 from afflux.cli.errors import Refused
-from afflux.cli.login import login
+from afflux.cli.who import login
 from afflux.runtime.catalog_file import CatalogFile, FileRefused, to_yaml
 from afflux.runtime.catalog_store import apply_plan
 from afflux.runtime.homes import load_home

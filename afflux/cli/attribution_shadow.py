@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from afflux.cli.login import login
+from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog import Catalog, ModelTerms, ShadowModel
 from afflux.kernel.catalog.attribution_fields import decimal_text
