@@ -56,10 +56,6 @@ def _lengths(rows: pl.DataFrame, fields: Sequence[Any]) -> dict[str, Sizes]:
     }
 
 
-def _length(name: str, is_text: bool) -> pl.Expr:
-    return pl.col(name).str.len_bytes() if is_text else pl.col(name).bin.size()
-
-
 def _measured(lengths: npt.NDArray[np.uint32], optional: bool) -> Sizes:
     known = lengths.astype(np.int64)
     if not optional:

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from afflux.kernel.catalog import Advertiser, Entity, SignalOrder
-from afflux.kernel.events import Conversion, CreditSignal, Decision, Operation, Result, Share
+from afflux.kernel.events import Conversion, CreditSignal, Decision, Operation, Result
 from afflux.kernel.types import Millis
-from services.attribution.domain.binding import Binding
 from services.attribution.domain.decision import decide
 from services.attribution.domain.journey import Step
 from tests.attribution_cases import (
@@ -30,23 +29,17 @@ from tests.attribution_events import T0
 FIRST, LAST = touch(1, 10), touch(2, 20, 1)
 STALE = touch(3, 30, GOAL_AT - 8 * 86_400_000)
 COUPON_FIRST = Advertiser(id=1, name="shop", signals=SignalOrder.COUPON_FIRST)
-BOUND = Binding(
-    (Share(partner_id=40, offer_id=7, link_id=4, numerator=1, denominator=1),),
-    bytes(range(16)),
-    Millis(T0),
-)
 
 
 def told(
     of: Conversion,
     *entities: Entity,
-    bound: Binding | None = None,
     steps: tuple[Step, ...] = (FIRST, LAST),
 ) -> Decision:
     """The decision about a report after these touches."""
     named = next((s for s in steps if s.seen.click_id == of.click_id), None)
     entities = entities if any(e.kind == "offer" for e in entities) else (offered(), *entities)
-    return decide(of, journey(*steps, named=named), known(*entities), 10**6, bound)
+    return decide(of, journey(*steps, named=named), known(*entities), 10**6)
 
 
 def test_a_coupon_gives_the_whole_to_its_partner_and_the_touches_assisted() -> None:
@@ -67,32 +60,29 @@ def test_a_coupon_gives_the_whole_to_its_partner_and_the_touches_assisted() -> N
 
 
 @pytest.mark.parametrize(
-    ("entities", "named", "bound", "partner", "signal"),
+    ("entities", "named", "partner", "signal"),
     [
-        ([coupon(50)], FIRST, BOUND, 10, CreditSignal.CLICK_ID),
-        ([coupon(50), COUPON_FIRST], FIRST, BOUND, 50, CreditSignal.COUPON),
-        ([coupon(50)], None, BOUND, 50, CreditSignal.COUPON),
-        ([], None, BOUND, 40, CreditSignal.CUSTOMER),
-        ([COUPON_FIRST], FIRST, BOUND, 10, CreditSignal.CLICK_ID),
-        ([], None, None, 20, CreditSignal.JOURNEY),
+        ([coupon(50)], FIRST, 10, CreditSignal.CLICK_ID),
+        ([coupon(50), COUPON_FIRST], FIRST, 50, CreditSignal.COUPON),
+        ([coupon(50)], None, 50, CreditSignal.COUPON),
+        ([COUPON_FIRST], FIRST, 10, CreditSignal.CLICK_ID),
+        ([], None, 20, CreditSignal.JOURNEY),
     ],
 )
 def test_the_first_signal_that_leads_to_somebody_decides(
     entities: list[Entity],
     named: Step | None,
-    bound: Binding | None,
     partner: int,
     signal: CreditSignal,
 ) -> None:
-    decision = told(report(named, coupon="SAVE10"), *entities, bound=bound)
+    decision = told(report(named, coupon="SAVE10"), *entities)
     assert (credit(decision.shares), decision.signal) == ([(partner, F(1))], signal)
 
 
-def test_a_click_out_of_its_window_gives_way_to_coupon_and_customer_not_to_the_journey() -> None:
+def test_a_click_out_of_its_window_gives_way_to_the_coupon_not_to_the_journey() -> None:
     late = report(STALE, coupon="SAVE10")
     steps = (STALE, FIRST, LAST)
     assert credit(told(late, coupon(50), steps=steps).shares) == [(50, F(1))]
-    assert credit(told(late, bound=BOUND, steps=steps).shares) == [(40, F(1))]
     nobody = told(late, steps=steps)
     assert (nobody.result, nobody.reason) == (Result.UNATTRIBUTED, "outside_window")
     assert outcomes(nobody) == [
@@ -168,27 +158,6 @@ def test_a_coupon_needs_one_offer(
     decision = told(of, coupon(50, offer_id=of_coupon), *entities, steps=steps)
     found = decision.shares[0].offer_id if decision.shares else decision.reason
     assert found == expected
-
-
-def test_a_bound_customer_is_credited_as_it_was_bound() -> None:
-    decision = told(report(), bound=BOUND)
-    assert decision.shares == list(BOUND.shares)
-    assert (decision.bound_by, decision.model) == (BOUND.bound_by, "customer")
-    assert (decision.offer_id, decision.window_s) == (7, 0)
-    assert {reason for _, _, reason in outcomes(decision)} == {"customer_bound"}
-
-
-def test_a_binding_that_is_over_gives_way_and_is_named_if_nobody_else_is_found() -> None:
-    over = Binding((), None, Millis(T0), "lifetime_over")
-    assert credit(told(report(), bound=over).shares) == [(20, F(1))]
-    nobody = told(report(), bound=over, steps=())
-    assert (nobody.signal, nobody.reason) == (CreditSignal.CUSTOMER, "lifetime_over")
-
-
-def test_a_decision_is_not_recorded_before_the_binding_it_follows() -> None:
-    late = msgspec.structs.replace(BOUND, recorded_at=Millis(T0 + 9 * GOAL_AT))
-    assert told(report(), bound=late).recorded_at == late.recorded_at
-    assert told(report(FIRST), bound=late).recorded_at == T0 + GOAL_AT
 
 
 def test_A2_later_knowledge_of_the_catalogue_decides_again_and_says_so() -> None:

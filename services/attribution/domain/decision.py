@@ -17,7 +17,6 @@ from afflux.kernel.events import (
 )
 from afflux.kernel.ids import derive
 from afflux.kernel.types import Millis
-from services.attribution.domain.binding import Binding
 from services.attribution.domain.journey import Journey, Step
 from services.attribution.domain.judging import Judged, judge
 from services.attribution.domain.lookup import Goal, Lookup
@@ -36,26 +35,25 @@ def decide(
     journey: Journey,
     catalog: Catalog,
     screened_to: int,
-    bound: Binding | None = None,
     known_at: Millis | None = None,
 ) -> Decision:
-    """Share one conversion among the touches of its journey, or as a coupon or a binding says.
+    """Share one conversion among the touches of its journey, or as a coupon says.
 
-    Pure: the same arguments give the same decision with the same `event_id`. `screened_to` is the
-    offset below which clicks are screened. `bound` is what is known of the conversion's customer.
-    `known_at` is the instant whose knowledge of the catalogue counts, by default the report's
-    `recorded_at`. The result has version 0; `published` gives it one.
+    Pure: the same arguments give the same decision with the same `event_id`. Clicks below the offset
+    `screened_to` are screened. `known_at` is the instant whose knowledge of the catalogue counts, by
+    default the report's `recorded_at`. The result has version 0; `published` gives it one. What a
+    bound customer makes of it is said by `domain/bound.py`.
     """
     known_at = conversion.recorded_at if known_at is None else known_at
     goal = Goal(conversion.advertiser_id, conversion.goal, conversion.occurred_at)
     lookup = Lookup(catalog, goal, known_at)
     judged = judge(conversion, journey, lookup)
-    asked = Asked(conversion, judged, lookup, bound)
+    asked = Asked(conversion, judged, lookup)
     decision = _decision(asked, find(asked), screened_to, known_at)
     return msgspec.structs.replace(
         decision,
         event_id=derive("decision", _encode(decision)),
-        recorded_at=_recorded_at(decision, judged.steps, bound),
+        recorded_at=_recorded_at(decision, judged.steps),
     )
 
 
@@ -99,8 +97,6 @@ def _why_nothing(verdict: Verdict, named: Step | None, earlier: bool, beyond: bo
         return "not_the_reported_click"
     if verdict.signal is CreditSignal.COUPON:
         return "coupon_touch"
-    if verdict.signal is CreditSignal.CUSTOMER:
-        return "customer_bound"
     return "earlier_touch" if earlier else "assisted"
 
 
@@ -141,7 +137,6 @@ def _decision(asked: Asked, verdict: Verdict, screened_to: int, known_at: Millis
         screened=_screened(verdict, screened_to),
         waited_ms=0,
         terms_known_at=None if known_at == conversion.recorded_at else known_at,
-        bound_by=verdict.bound_by,
     )
 
 
@@ -152,13 +147,11 @@ def _screened(verdict: Verdict, screened_to: int) -> bool:
     )
 
 
-def _recorded_at(decision: Decision, steps: Sequence[Step], bound: Binding | None) -> Millis:
+def _recorded_at(decision: Decision, steps: Sequence[Step]) -> Millis:
     """Return when the last input was recorded: the same however often it is decided."""
     instants = [step.seen.recorded_at for step in steps]
     instants += [decision.reported_at, decision.terms_known_at or Millis(0)]
     for step in steps:
         if step.notes:
             instants += [note.recorded_at for note in step.notes]
-    if bound is not None and decision.signal is CreditSignal.CUSTOMER:
-        instants.append(bound.recorded_at)
     return max(instants)

@@ -1,9 +1,10 @@
 """Signals: what leads from a conversion to who is credited, asked one after the other.
 
-Click id, then coupon, then customer, then the visitor's journey; or the coupon first, as the
-advertiser has it. The first signal that leads to somebody decides. If none does, the reason is that
-of the first one that the report carried. A report that names a click is not asked for its journey:
-it has said which touch led here.
+Click id, then coupon, then the visitor's journey; or the coupon first, as the advertiser has it.
+The first signal that leads to somebody decides. If none does, the reason is that of the first one
+that the report carried. A report that names a click is not asked for its journey: it has said which
+touch led here. The customer comes before the journey, but only its own partition knows it: what it
+makes of the decision is said by `domain/bound.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from msgspec import Struct
 
 from afflux.kernel.catalog import Coupon, SignalOrder
 from afflux.kernel.events import Conversion, CreditSignal, Share
-from services.attribution.domain.binding import Binding
 from services.attribution.domain.journey import Step
 from services.attribution.domain.judging import Judged
 from services.attribution.domain.lookup import Lookup
@@ -31,13 +31,12 @@ class Asked(Struct, frozen=True):
     conversion: Conversion
     judged: Judged
     lookup: Lookup
-    bound: Binding | None = None
 
 
 class Verdict(Struct, frozen=True):
     """Who is credited, or the reason why nobody is.
 
-    `credited` are the touches that have the shares, none where a coupon or a customer decided.
+    `credited` are the touches that have the shares, none where a coupon decided.
     `window_s` is that of the last credited touch, or of the named click.
     """
 
@@ -48,7 +47,6 @@ class Verdict(Struct, frozen=True):
     credited: Sequence[Step] = ()
     model: str = DEFAULT_MODEL
     window_s: int = 0
-    bound_by: bytes | None = None
 
 
 def find(asked: Asked) -> Verdict:
@@ -118,26 +116,6 @@ def _coupon_terms(asked: Asked, coupon: Coupon) -> OfferTerms | str:
     return found
 
 
-def _by_customer(asked: Asked) -> Verdict | None:
-    """Credit those to whom the customer is bound, under the terms of the newest share's offer."""
-    bound = asked.bound
-    if bound is None:
-        return None
-    if not bound.shares:
-        return Verdict(CreditSignal.CUSTOMER, bound.reason, bound_by=bound.bound_by)
-    found = asked.lookup.terms(bound.shares[-1].offer_id)
-    if isinstance(found, str):
-        return Verdict(CreditSignal.CUSTOMER, found, bound_by=bound.bound_by)
-    return Verdict(
-        CreditSignal.CUSTOMER,
-        None,
-        found,
-        bound.shares,
-        model="customer",
-        bound_by=bound.bound_by,
-    )
-
-
 def _by_journey(asked: Asked) -> Verdict | None:
     """Credit the visitor's path. Without one the newest click's reason counts, then a view's; what
     the visitor did at other advertisers says nothing here."""
@@ -175,8 +153,8 @@ def _by_path(asked: Asked, signal: CreditSignal, path: Sequence[Step]) -> Verdic
     return Verdict(signal, None, terms, shares, credited, given.name, window_s)
 
 
-_CLICK_FIRST = (_by_click, _by_coupon, _by_customer, _by_journey)
-_COUPON_FIRST = (_by_coupon, _by_click, _by_customer, _by_journey)
+_CLICK_FIRST = (_by_click, _by_coupon, _by_journey)
+_COUPON_FIRST = (_by_coupon, _by_click, _by_journey)
 
 
 def _order(asked: Asked) -> Sequence[Callable[[Asked], Verdict | None]]:
