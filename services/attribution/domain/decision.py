@@ -39,10 +39,10 @@ def decide(
 ) -> Decision:
     """Share one conversion among the touches of its journey, or as a coupon says.
 
-    Pure: the same arguments give the same decision with the same `event_id`. Clicks below the offset
-    `screened_to` are screened. `known_at` is the instant whose knowledge of the catalogue counts, by
-    default the report's `recorded_at`. The result has version 0; `published` gives it one. What a
-    bound customer makes of it is said by `domain/bound.py`.
+    Pure: the same arguments give the same decision with the same `event_id`. Clicks below the
+    offset `screened_to` are screened. `known_at` is the instant whose knowledge of the catalogue
+    counts, by default the report's `recorded_at`. The result has version 0; `published` gives it
+    one. What a bound customer makes of it is said by `domain/bound.py`.
     """
     known_at = conversion.recorded_at if known_at is None else known_at
     goal = Goal(conversion.advertiser_id, conversion.goal, conversion.occurred_at)
