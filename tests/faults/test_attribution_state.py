@@ -26,7 +26,7 @@ from tests.attribution_events import change, click, conversion, offer
 from tests.conftest import StackMaker
 from tests.faults.test_attribution_crashes import feed, final, recorded, replayed, traffic
 from tests.fraud_kafka import events_of
-from tests.integration.test_runtime_checkpoints import Home, flipped, own_table
+from tests.support.checkpoints import Home, flipped, own_table
 from tests.support.faults import small_disk
 
 ENV = {

@@ -12,21 +12,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from afflux.cli.main import build
-from afflux.kernel.catalog import Catalog, Partner
-from afflux.kernel.events import Click, Conversion
-from afflux.kernel.types import Millis
-from afflux.runtime.catalog_store import load_catalog
-from afflux.runtime.clock import now_ms
-from afflux.runtime.codec import Codec
-from afflux.runtime.log_reader import read_topic
-from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
 from services.attribution.paths.frames import Layout
 from services.attribution.paths.history import Scope, read_journeys
@@ -34,17 +25,23 @@ from services.attribution.paths.journeys import with_repeats
 from services.attribution.paths.models import MODELS, Options
 from services.attribution.paths.reading import read_paths
 from services.attribution.paths.repeats import Repeats
+from tests.fractribution import (
+    ANSWERS,
+    SNOWPLOW,
+    History,
+    afflux,
+    answers,
+    exported,
+    models,
+    read_history,
+)
 from tests.support.engines import temporary_home
 
-ROOT = Path(__file__).parents[2]
-SNOWPLOW = ROOT / "examples" / "snowplow"
-ANSWERS = ROOT / "tests" / "data" / "fractribution"
 MAPS = {"clicks": ANSWERS / "clicks.map.yaml", "conversions": SNOWPLOW / "conversions.map.yaml"}
 QUICK = {"AFFLUX_CATALOG_LEAD_MS": "400"}
 OURS = {"shapley": "shapley-cr", "last_touch": "last"}
 """The package's models, and what we call them."""
 TOLERANCE = 1e-9
-EVER = 2**62
 REMOVAL_EFFECTS = {
     "Direct": 2 / 3,
     "Organic_Search": 13 / 62,
@@ -55,11 +52,6 @@ REMOVAL_EFFECTS = {
 }
 """Worked out in fractions from the table of path summaries."""
 LOOKBACK_MS = 30 * 86_400_000
-
-
-def answers(name: str) -> list[dict[str, str]]:
-    with (ANSWERS / f"{name}.csv").open(newline="") as file:
-        return [{key.lower(): value for key, value in row.items()} for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module")
@@ -79,45 +71,9 @@ def summary(stack: Stack) -> Path:
     return file
 
 
-def afflux(stack: Stack, *args: str) -> str:
-    done = CliRunner().invoke(build([args[0]]), [*args, "--home", str(stack.home)])
-    assert done.exit_code == 0, f"{done.output} {done.exception!r}"
-    return done.stdout
-
-
-def models(*args: str) -> list[dict[str, str]]:
-    done = CliRunner().invoke(build(["attribution"]), ["attribution", "models", *args])
-    assert done.exit_code == 0, f"{done.output} {done.exception!r}"
-    return list(csv.DictReader(io.StringIO(done.stdout)))
-
-
-class History(msgspec.Struct):
-    """What was imported: clicks, conversions, names of partners and of visitors."""
-
-    clicks: list[Click]
-    conversions: list[Conversion]
-    partners: dict[int, str]
-    customers: dict[bytes, str]
-
-
 @pytest.fixture(scope="module")
 def history(stack: Stack) -> History:
     return asyncio.run(read_history(stack.settings))
-
-
-async def read_history(settings: Settings) -> History:
-    catalog: Catalog = await load_catalog(settings)
-    partners = {each.id: each.name for each, _ in catalog.all(Partner, now_ms(), Millis(EVER))}
-    found = History([], [], partners, {})
-    async for records in read_topic(settings, [Click.topic, Conversion.topic], Codec.load()):
-        for record in records:
-            match record.event:
-                case Click() as click:
-                    found.clicks.append(click)
-                    found.customers[click.visitor_key] = f"f{click.sub[2]}"
-                case Conversion() as conversion:
-                    found.conversions.append(conversion)
-    return found
 
 
 def at(instant: int) -> str:
@@ -294,11 +250,6 @@ def test_fit_by_shapley_is_a_version_of_its_own(stack: Stack) -> None:
         "Paid_Search_Other": 0.0,
         "Unmatched_Channel": 0.0,
     }
-
-
-def exported(stack: Stack) -> dict[str, dict[str, str]]:
-    catalog = msgspec.json.decode(afflux(stack, "catalog", "export", "--json"))
-    return {each["id"]: each["weights"] for each in catalog["attribution_weights"]}
 
 
 @pytest.mark.parametrize(
