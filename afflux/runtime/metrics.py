@@ -11,7 +11,11 @@ EMITTED = Counter("afflux_emitted", "Events published, by stage and topic.", ["s
 DEAD_LETTERS = Counter(
     "afflux_dead_letters", "Records sent to the dead letters.", ["stage", "topic", "reason"]
 )
-DROPPED = Counter("afflux_dropped", "Records that needed nothing, by reason.", ["stage", "reason"])
+DROPPED = Counter(
+    "afflux_dropped",
+    "Records that needed nothing, by reason; attribution does not count repeated clicks.",
+    ["stage", "reason"],
+)
 PARKED = Gauge("afflux_parked", "Records in state waiting for what they need.", ["stage"])
 LAG = Gauge(
     "afflux_lag_records", "Records in Kafka not yet committed.", ["stage", "topic", "partition"]
