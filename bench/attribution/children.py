@@ -38,8 +38,13 @@ def measured(command: Sequence[str], timeout_s: float) -> Took:
 
 
 def rates(took: Took) -> dict[str, float]:
-    """Return records a second: of the whole, of its second half, and of processor time."""
+    """Return records a second: of the whole, of its second half, and of processor time.
+
+    Errors: RuntimeError when all came in one batch: a second half that took no time has no rate.
+    """
     records = took["records"]
+    if not took["second_half_s"]:
+        raise RuntimeError(f"{records:g} records are one batch: too few to measure")
     return {
         **took,
         "per_s": digits(records / took["wall_s"]),

@@ -108,7 +108,7 @@ def _write(states: list[State], plan: Plan, numbers: range) -> None:
     places = choose(visitors, len(states))
     for number, visitor, place in zip(numbers, visitors, places, strict=True):
         at = plan.at(number)
-        states[place].add_click(
+        states[place].journeys.add(
             visitor,
             replace(
                 kinds[number % SHAPES],

@@ -174,4 +174,6 @@ if __name__ == "__main__":
     parser.add_argument("--conversions", type=int, default=1_000)
     parser.add_argument("--clicks", type=int, default=20_000)
     given = parser.parse_args()
+    if given.seconds < 3:
+        parser.error("the first and the last second do not count: 3 seconds or more")
     main(given.seconds, given.conversions, given.clicks)
