@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from afflux.cli.errors import Refused
+from afflux.cli.options import Home
+from afflux.cli.waiting import wait
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.events import CustomerBound, Decision
 from afflux.runtime.homes import load_home
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from services.attribution.customer_book import Line, read_book
 from services.tracking.domain.privacy import customer_key, customer_secret
 
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 _COLUMNS = ("ordered", "goal", "transaction", "without the customer", "binds", "stands")
 
 
@@ -39,10 +36,7 @@ def customer(
     settings = load_home(home)
     secret = customer_secret(settings.secret.get_secret_value().encode())
     key = customer_key(secret, advertiser, customer_id)
-    try:
-        book = asyncio.run(read_book(settings, key))
-    except KAFKA_TROUBLE as error:
-        raise Refused(f"Kafka at {settings.kafka} does not answer: {error}") from error
+    book = wait(settings, read_book(settings, key))
     rows = [dict(zip(_COLUMNS, _row(line), strict=True)) for line in book]
     if as_json:
         told: dict[str, Any] = {"customer": key.hex(), "conversions": rows}

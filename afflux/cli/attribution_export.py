@@ -11,7 +11,6 @@ import typer
 from afflux.cli.attribution_history import (
     Currency,
     Goal,
-    Home,
     Lookback,
     Since,
     Until,
@@ -20,6 +19,7 @@ from afflux.cli.attribution_history import (
     scope,
 )
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.kernel.catalog import Catalog, Partner
 from afflux.kernel.document import unknown
 from afflux.kernel.types import Millis

@@ -12,7 +12,6 @@ import typer
 
 from afflux.cli.attribution_history import (
     Goal,
-    Home,
     Lookback,
     Since,
     Until,
@@ -21,6 +20,7 @@ from afflux.cli.attribution_history import (
     scope,
 )
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.who import login
 from afflux.runtime.catalog_file import CatalogFile, FileRefused, to_yaml
 from afflux.runtime.catalog_store import apply_plan

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from afflux.cli.errors import Refused
+from afflux.cli.waiting import wait
 from afflux.kernel import scalars
 from afflux.kernel.catalog import Catalog, Offer
 from afflux.kernel.types import Millis
 from afflux.runtime.catalog_store import load_catalog
 from afflux.runtime.clock import now_ms
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from services.attribution.paths.history import ChannelOf, Scope
 
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Goal = Annotated[str | None, typer.Option(help="Only conversions of this goal.")]
 Since = Annotated[str, typer.Option("--from", help="Conversions from then on, e.g. 2026-01-31.")]
 Until = Annotated[str | None, typer.Option("--to", help="Conversions before then; default: now.")]
@@ -74,10 +72,7 @@ def read(settings: Settings, wanted: Scope, channel_of: ChannelOf) -> pl.DataFra
     """Return the journeys of a part of history. Errors: Refused when Kafka does not answer."""
     from services.attribution.paths.history import read_journeys  # noqa: PLC0415
 
-    try:
-        return asyncio.run(read_journeys(settings, wanted, channel_of))
-    except KAFKA_TROUBLE as error:
-        raise Refused(f"Kafka at {settings.kafka} does not answer: {error}") from error
+    return wait(settings, read_journeys(settings, wanted, channel_of))
 
 
 def _offer(catalog: Catalog, offer_id: int, goal: str | None) -> Offer:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import Coroutine, Sequence
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from afflux.cli.attribution_customer import tell
-from afflux.cli.errors import Refused
+from afflux.cli.options import Home
+from afflux.cli.waiting import wait
 from afflux.cli.who import login
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
@@ -21,13 +20,9 @@ from afflux.kernel.ids import conversion_key
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import AdvertiserId, Millis
 from afflux.runtime.homes import load_home
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
-from afflux.runtime.settings import Settings
 from services.attribution.domain.preview import Preview, Prospect
 from services.attribution.redecide import Plan, Which, ask, plan
 
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
-T = TypeVar("T")
 _SHOWN = 20
 
 
@@ -64,10 +59,10 @@ def redecide(
     if yes and not note.strip():
         raise typer.BadParameter("say why: it is kept with each request", param_hint="--note")
     settings = load_home(home)
-    found = _wait(settings, plan(settings, which))
+    found = wait(settings, plan(settings, which))
     chosen = [one for one in found.previews if every or one.prospect is not Prospect.STAYS]
     if yes and chosen:
-        _wait(settings, ask(settings, chosen, found.known_at, login(), note.strip()))
+        wait(settings, ask(settings, chosen, found.known_at, login(), note.strip()))
     sent = len(chosen) if yes else 0
     if as_json:
         typer.echo(json.dumps(_told(found, chosen, sent), indent=1))
@@ -152,10 +147,3 @@ def _told(found: Plan, chosen: Sequence[Preview], sent: int) -> dict[str, Any]:
             for one in chosen
         ],
     }
-
-
-def _wait(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except KAFKA_TROUBLE as error:
-        raise Refused(f"Kafka at {settings.kafka} does not answer: {error}") from error

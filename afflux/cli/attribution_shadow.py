@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from afflux.cli.options import Home
 from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog import Catalog, ModelTerms, ShadowModel
@@ -21,8 +21,6 @@ from afflux.runtime.catalog_store import Applied, apply_plan, load_catalog
 from afflux.runtime.clock import now_ms
 from afflux.runtime.homes import load_home
 from afflux.runtime.settings import Settings
-
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 
 
 def shadow(

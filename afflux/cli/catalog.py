@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from afflux.cli.options import Home
 from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog.export import export_catalog
@@ -25,7 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Partners, advertisers, offers, links, commission rules and FX rates, declared in YAML.",
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 _COLORS = {"+": "green", "~": "yellow", "-": "red"}
 _SHOWN = 200
 

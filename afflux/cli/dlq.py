@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.reasons import REASONS
@@ -29,7 +30,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Records that nobody could process, with their bytes as they were.",
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Topic = Annotated[str | None, typer.Option(help="Only of this origin topic.")]
 Reason = Annotated[str | None, typer.Option(help="Only with this reason code.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel.document import Problems
 from afflux.runtime.catalog_file import FileRefused
@@ -30,7 +31,6 @@ app = typer.Typer(
 )
 File = Annotated[Path, typer.Argument(help="The CSV file; its first line names the columns.")]
 Map = Annotated[Path, typer.Option("--map", help="What the columns mean, in YAML.")]
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.types import Millis
@@ -29,7 +30,6 @@ Folder = Annotated[
     Path | None,
     typer.Argument(metavar="[PATH]", help="A journal's folder; else that of the edge of --home."),
 ]
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 EdgeId = Annotated[str | None, typer.Option(help="Edge whose journal it is; AFFLUX_EDGE_ID.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

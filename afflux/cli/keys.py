@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog import Advertiser, Catalog
@@ -27,7 +27,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Tokens and HMAC keys of advertisers. They derive from the master secret; none is stored.",
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Owner = Annotated[int, typer.Option(help="Id of the advertiser.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _MOST_CLICK_KEYS = 255

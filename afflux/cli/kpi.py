@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,12 +12,12 @@ from rich.table import Table
 from afflux.cli.asking import ask
 from afflux.cli.kpi_format import Format
 from afflux.cli.kpi_shadow import shadow
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.runtime.homes import load_home
 
 _MAX_CELL = 24
 app = typer.Typer(name="kpi")
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Answer = Mapping[str, list[dict[str, object]] | list[str]]
 
 

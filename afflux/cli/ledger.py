@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.table import Table
 
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel.events import LedgerEntry
 from afflux.kernel.money import major
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="ledger", no_args_is_help=True, help="The double-entry ledger: who owes whom how much."
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Partner = Annotated[int, typer.Option("--partner", min=1, help="The partner's id.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day, UTC.")]

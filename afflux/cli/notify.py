@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +12,7 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel.catalog import Partner
 from afflux.kernel.keys import partner_key
@@ -23,7 +23,6 @@ from afflux.runtime.homes import load_home
 app = typer.Typer(
     name="notify", no_args_is_help=True, help="Postbacks to partners: log, parked ones, keys."
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")]
 Secrets = Annotated[

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
-from collections.abc import Coroutine, Iterator, Sequence
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.table import Table
 
-from afflux.cli.errors import Refused
+from afflux.cli.options import Home
+from afflux.cli.waiting import wait
 from afflux.cli.who import login
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.reasons import REASONS
 from afflux.kernel.types import Millis
 from afflux.runtime.homes import load_home
-from afflux.runtime.kafka_errors import KAFKA_TROUBLE
 from afflux.runtime.settings import Settings
 from services.tracking.domain.refusal import Refusal
 from services.tracking.resubmit import (
@@ -38,12 +36,10 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Reports that an edge refused, kept as they were sent.",
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Owner = Annotated[int | None, typer.Option(help="Only of this advertiser.")]
 Reason = Annotated[str | None, typer.Option(help="Only with this reason code.")]
 Since = Annotated[str | None, typer.Option(help="Only since then, e.g. 2026-01-31T12:00:00Z.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-T = TypeVar("T")
 
 
 @app.command(name="list")
@@ -60,7 +56,7 @@ def list_rejections(
     """
     wanted = _filter(advertiser, reason, since)
     settings = load_home(home)
-    found = _ask(settings, read_rejections(settings, wanted))
+    found = wait(settings, read_rejections(settings, wanted))
     if as_json:
         _print_json([_summary(kept) for kept in found])
     elif not found:
@@ -82,7 +78,7 @@ def show(
     Example: afflux rejections show 019a3f
     """
     settings = load_home(home)
-    (kept,) = choose(_ask(settings, read_rejections(settings, Filter())), [rejection_id])
+    (kept,) = choose(wait(settings, read_rejections(settings, Filter())), [rejection_id])
     if as_json:
         _print_json({**_summary(kept), **_details(kept)})
         return
@@ -128,12 +124,12 @@ def resubmit_rejections(
         raise typer.BadParameter("--all goes with --reason, --advertiser or --since")
     wish = Wish(_changes(changes or []), owner, login())
     settings = load_home(home)
-    found = _ask(settings, read_rejections(settings, wanted))
+    found = wait(settings, read_rejections(settings, wanted))
     chosen = [kept for kept in found if not _is_done(kept)] if every else choose(found, ids or [])
     if dry_run:
         told = [(kept, _preview(kept, wish)) for kept in chosen]
     else:
-        told = _ask(settings, _resubmit(settings, chosen, wish, as_json))
+        told = wait(settings, _resubmit(settings, chosen, wish, as_json))
     _tell(told, dry_run, as_json)
 
 
@@ -282,13 +278,6 @@ def _lines(kept: Kept) -> Iterator[str]:
         yield f"type         {rejection.content_type}"
     if rejection.body:
         yield f"body         {rejection.body.decode('utf-8', 'backslashreplace')}"
-
-
-def _ask(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except KAFKA_TROUBLE as error:
-        raise Refused(f"Kafka at {settings.kafka} does not answer: {error}") from error
 
 
 def _print_json(value: Any) -> None:

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.runtime.embedded.postgres import PostgresFiles, end_leftover
 from afflux.runtime.homes import home_folder
@@ -20,7 +21,6 @@ from afflux.runtime.supervise.leftovers import kill_leftovers
 from afflux.runtime.supervise.lock import holder
 from afflux.runtime.supervise.report import ProcessReport, StackReport, stack_report
 
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 STOP_S = 60.0
 TELL_EVERY_S = 3.0
 

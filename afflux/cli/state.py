@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,6 +11,7 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.types import Millis
@@ -29,7 +29,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="The state of attribution, a folder a partition, and its checkpoints.",
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 One = Annotated[int, typer.Option("--partition", "-p", min=0, help="Partition.")]
 Some = Annotated[int | None, typer.Option("--partition", "-p", min=0, help="This one only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

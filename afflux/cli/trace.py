@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.story import tell
 from afflux.cli.why import tell_partner, tell_why
 from afflux.cli.wide import wide_console
@@ -24,7 +24,6 @@ from afflux.runtime.clock import now_ms
 from afflux.runtime.homes import load_home
 from afflux.runtime.settings import Settings
 
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Trace = dict[str, Any]
 
 

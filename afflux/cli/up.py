@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.runtime.homes import home_folder
 from afflux.runtime.supervise.environment import number, refuse_full_disk
 from afflux.runtime.supervise.lock import holder
@@ -23,7 +24,6 @@ from afflux.runtime.supervise.spec import State
 from afflux.runtime.supervise.stack import Stack
 from afflux.runtime.supervise.state import read_state
 
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from msgspec import Struct, to_builtins
 from rich.console import Console
 from rich.table import Table
 
+from afflux.cli.options import Home
 from afflux.cli.proof.conservation import STAGES, Line, conservation
 from afflux.cli.proof.gather import gather
 from afflux.cli.wide import wide_console
@@ -19,8 +19,6 @@ from afflux.runtime.homes import load_home
 from afflux.runtime.settings import Settings
 from services.analytics.conservation import compare_with_log
 from services.payouts.verify import Check, verify_ledger
-
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 
 
 class Proof(Struct, frozen=True):

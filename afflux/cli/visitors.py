@@ -6,7 +6,6 @@ import asyncio
 import getpass
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from afflux.cli.asking import ask
 from afflux.cli.errors import Refused
+from afflux.cli.options import Home
 from afflux.cli.wide import wide_console
 from afflux.kernel.events import Erasure
 from afflux.kernel.ids import derive
@@ -32,7 +32,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="What is held of a visitor, and its erasure. See docs/privacy.md.",
 )
-Home = Annotated[Path | None, typer.Option(help="Folder of all state; AFFLUX_HOME, else .afflux.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[
     str, typer.Argument(metavar="KEY", help="The visitor's cookie (32 hex digits), or a click id.")
