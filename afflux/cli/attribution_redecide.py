@@ -11,14 +11,14 @@ import typer
 from rich.table import Table
 
 from afflux.cli.attribution_customer import tell
-from afflux.cli.options import Home
+from afflux.cli.options import Home, instant
 from afflux.cli.waiting import wait
 from afflux.cli.who import login
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.ids import conversion_key
 from afflux.kernel.reasons import REASONS
-from afflux.kernel.types import AdvertiserId, Millis
+from afflux.kernel.types import AdvertiserId
 from afflux.runtime.homes import load_home
 from services.attribution.domain.preview import Preview, Prospect
 from services.attribution.redecide import Plan, Which, ask, plan
@@ -84,14 +84,15 @@ def _which(
     if reason is not None and reason not in REASONS:
         raise typer.BadParameter(f"no reason code {reason!r}", param_hint="--reason")
     keys = frozenset(_key(text) for text in txns)
-    return Which(advertiser, offer, goal, _at(since, "--from"), _at(until, "--to"), reason, keys)
-
-
-def _at(text: str | None, option: str) -> Millis | None:
-    try:
-        return None if text is None else scalars.instant(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+    return Which(
+        advertiser,
+        offer,
+        goal,
+        instant(since, "--from"),
+        instant(until, "--to"),
+        reason,
+        keys,
+    )
 
 
 def _key(text: str) -> bytes:

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from afflux.cli.options import Home
+from afflux.cli.options import Home, instant
 from afflux.cli.who import login
 from afflux.kernel import scalars
 from afflux.kernel.catalog.export import export_catalog
 from afflux.kernel.catalog.plan import Plan, Step, differences, label
-from afflux.kernel.types import Millis
 from afflux.runtime.catalog_file import CatalogFile, FileRefused, to_yaml
 from afflux.runtime.catalog_store import Applied, apply_plan, load_catalog
 from afflux.runtime.clock import now_ms
@@ -76,17 +75,11 @@ def export(
 
     Example: afflux catalog export --at 2026-01-31 > catalog.yaml
     """
-    instant = _instant(at)
+    asked = instant(at, "--at")
+    seen_at = now_ms() if asked is None else asked
     settings: Settings = load_home(home)
-    sections = export_catalog(asyncio.run(load_catalog(settings)), instant, instant)
+    sections = export_catalog(asyncio.run(load_catalog(settings)), seen_at, seen_at)
     typer.echo(msgspec.json.encode(sections).decode() if as_json else to_yaml(sections), nl=as_json)
-
-
-def _instant(at: str | None) -> Millis:
-    try:
-        return now_ms() if at is None else scalars.instant(at)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--at") from error
 
 
 def _show_problems(refused: FileRefused, as_json: bool) -> None:

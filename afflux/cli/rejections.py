@@ -10,13 +10,12 @@ import msgspec
 import typer
 from rich.table import Table
 
-from afflux.cli.options import Home
+from afflux.cli.options import Home, instant
 from afflux.cli.waiting import wait
 from afflux.cli.who import login
 from afflux.cli.wide import wide_console
 from afflux.kernel import scalars
 from afflux.kernel.reasons import REASONS
-from afflux.kernel.types import Millis
 from afflux.runtime.homes import load_home
 from afflux.runtime.settings import Settings
 from services.tracking.domain.refusal import Refusal
@@ -186,11 +185,7 @@ def _answer_line(kept: Kept, answer: dict[str, object]) -> str:
 def _filter(advertiser: int | None, reason: str | None, since: str | None) -> Filter:
     if reason is not None and reason not in REASONS:
         raise typer.BadParameter(f"no reason code {reason!r}", param_hint="--reason")
-    try:
-        at: Millis | None = None if since is None else scalars.instant(since)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from error
-    return Filter(advertiser, reason, at)
+    return Filter(advertiser, reason, instant(since, "--since"))
 
 
 def _changes(texts: Sequence[str]) -> dict[str, str]:

@@ -11,10 +11,8 @@ import typer
 from rich.table import Table
 
 from afflux.cli.errors import Refused
-from afflux.cli.options import Home
+from afflux.cli.options import Home, instant
 from afflux.cli.wide import wide_console
-from afflux.kernel import scalars
-from afflux.kernel.types import Millis
 from afflux.runtime.checkpointing import REQUEST, ask
 from afflux.runtime.clock import now_ms
 from afflux.runtime.homes import load_home
@@ -117,7 +115,7 @@ def rebuild_state(
     Example: afflux state rebuild --partition 0 --since 2026-01-01
     """
     places = Places(load_home(home), partition)
-    at = None if since is None else _instant(since)
+    at = instant(since, "--since")
     _tell(places, _told(places, lambda: tending.build_anew(places, at)))
 
 
@@ -174,13 +172,6 @@ def _sentence(places: Places, error: OSError) -> str:
     if "No space left" in str(error):
         return f"disk_full: {places.checkpoints.folder}: {full_sentence(places.checkpoints.folder)}"
     return str(error)
-
-
-def _instant(text: str) -> Millis:
-    try:
-        return scalars.instant(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from error
 
 
 def _tell(places: Places, mark: Mark) -> None:
