@@ -76,11 +76,12 @@ def paths(
         sys.stdout.write(text)
     else:
         out.write_text(text)
-    counts = summary.select("conversions", "nulls").sum().row(0)
-    typer.echo(
-        f"{len(summary):,} paths of {counts[0]:,} conversions and {counts[1]:,} visitors without",
-        err=True,
-    )
+    typer.echo(_counted(summary), err=True)
+
+
+def _counted(summary: pl.DataFrame) -> str:
+    won, lost = summary.select("conversions", "nulls").sum().row(0)
+    return f"{len(summary):,} paths of {won:,} conversions and {lost:,} visitors without"
 
 
 def as_csv(summary: pl.DataFrame, sep: str) -> str:

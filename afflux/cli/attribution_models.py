@@ -27,31 +27,37 @@ class Format(StrEnum):
     TABLE = "table"
 
 
+Paths = Annotated[Path, typer.Option(help="A CSV or Parquet file of path summaries.")]
+PathColumn = Annotated[str, typer.Option(help="The column with the path.")]
+Sep = Annotated[str, typer.Option(help="What stands between two channels.")]
+Conversions = Annotated[str, typer.Option(help="How often the path led to a conversion.")]
+Value = Annotated[str | None, typer.Option(help="The value of these conversions.")]
+Null = Annotated[str | None, typer.Option(help="How often the path led to no conversion.")]
+Models = Annotated[
+    str | None, typer.Option("--models", help="Models, with commas between; default: all that can.")
+]
+Order = Annotated[
+    int, typer.Option(min=1, help="Order of the Markov chain: channels it remembers.")
+]
+HalfLife = Annotated[
+    float, typer.Option(min=1e-3, help="Half-life of time-decay, in steps of the path.")
+]
+Delimiter = Annotated[str, typer.Option(help="What stands between two columns of a CSV.")]
+Output = Annotated[Format, typer.Option("--format", help="How to print.")]
+
+
 def models(
-    paths: Annotated[Path, typer.Option(help="A CSV or Parquet file of path summaries.")],
-    path_column: Annotated[str, typer.Option(help="The column with the path.")] = "path",
-    sep: Annotated[str, typer.Option(help="What stands between two channels.")] = " > ",
-    conversions_column: Annotated[
-        str, typer.Option(help="How often the path led to a conversion.")
-    ] = "total_conversions",
-    value_column: Annotated[
-        str | None, typer.Option(help="The value of these conversions.")
-    ] = None,
-    null_column: Annotated[
-        str | None, typer.Option(help="How often the path led to no conversion.")
-    ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option("--models", help="Models, with commas between; default: all that can."),
-    ] = None,
-    order: Annotated[
-        int, typer.Option(min=1, help="Order of the Markov chain: channels it remembers.")
-    ] = 1,
-    half_life: Annotated[
-        float, typer.Option(min=1e-3, help="Half-life of time-decay, in steps of the path.")
-    ] = 1.0,
-    delimiter: Annotated[str, typer.Option(help="What stands between two columns of a CSV.")] = ",",
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    paths: Paths,
+    path_column: PathColumn = "path",
+    sep: Sep = " > ",
+    conversions_column: Conversions = "total_conversions",
+    value_column: Value = None,
+    null_column: Null = None,
+    names: Models = None,
+    order: Order = 1,
+    half_life: HalfLife = 1.0,
+    delimiter: Delimiter = ",",
+    output: Output = Format.TABLE,
 ) -> None:
     """Divide conversions, and their value, among the channels of the paths that led to them.
 
@@ -64,12 +70,7 @@ def models(
     from services.attribution.paths.frames import Layout  # noqa: PLC0415 - the CLI starts fast
     from services.attribution.paths.models import Options  # noqa: PLC0415
     from services.attribution.paths.reading import read_paths  # noqa: PLC0415
-    from services.attribution.paths.report import (  # noqa: PLC0415
-        as_csv,
-        as_json,
-        attribute,
-        check_models,
-    )
+    from services.attribution.paths.report import attribute, check_models  # noqa: PLC0415
 
     _check(sep, delimiter)
     wanted = _names(names, null_column)
@@ -83,7 +84,15 @@ def models(
         delimiter=delimiter,
     )
     found = read_paths(paths, layout)
-    lines = attribute(found, wanted, Options(order, half_life))
+    _print(attribute(found, wanted, Options(order, half_life)), output)
+    lost = found.untouched[0]
+    if lost:
+        typer.echo(f"{lost:g} conversions had no touch and are credited to nobody", err=True)
+
+
+def _print(lines: Sequence[Line], output: Format) -> None:
+    from services.attribution.paths.report import as_csv, as_json  # noqa: PLC0415
+
     match output:
         case Format.CSV:
             typer.echo(as_csv(lines), nl=False)
@@ -91,10 +100,6 @@ def models(
             typer.echo(as_json(lines))
         case Format.TABLE:
             wide_console().print(_table(lines))
-    if found.untouched[0]:
-        typer.echo(
-            f"{found.untouched[0]:g} conversions had no touch and are credited to nobody", err=True
-        )
 
 
 def _check(sep: str, delimiter: str) -> None:
