@@ -19,7 +19,6 @@ from afflux.kernel.events import (
     Conversion,
     CustomerBound,
     Decision,
-    Operation,
     PartitionReason,
     Redecision,
 )
@@ -28,6 +27,7 @@ from afflux.kernel.types import Millis
 from afflux.runtime.partitioning import choose as partition_of
 from services.attribution.process import Policy
 from services.attribution.table import MemoryTable, Table
+from tests.attribution_cases import said as on_record
 from tests.attribution_events import T0, Log, change, offer
 from tests.attribution_samples import Worker
 
@@ -59,19 +59,8 @@ def said(
     valid_to: int | None = None,
 ) -> CatalogChange:
     """A version of any entity; instants count from T0 (0: it was always so)."""
-    return CatalogChange(
-        event_id=derive("change", entity.kind, entity.entity_id, version),
-        occurred_at=_at(valid_from),
-        recorded_at=_at(recorded_at),
-        kind=entity.kind,
-        entity_id=entity.entity_id,
-        version=version,
-        valid_from=_at(valid_from),
-        valid_to=None if valid_to is None else _at(valid_to),
-        operation=Operation.PUT,
-        body=msgspec.json.encode(entity).decode(),
-        author="test",
-    )
+    end = None if valid_to is None else _at(valid_to)
+    return on_record(entity, version, _at(valid_from), end, _at(recorded_at))
 
 
 def lasting(

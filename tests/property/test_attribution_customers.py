@@ -27,15 +27,21 @@ from tests.attribution_customers import (
     split,
 )
 from tests.attribution_events import HOUR, T0, Log, change, conversion, offer, screened, view
-from tests.attribution_samples import ALL_TOPICS, Take, Worker, content
-from tests.property.test_attribution_order import POLICY, check_credit, clicks_of, minutes
+from tests.attribution_samples import ALL_TOPICS, Worker, content
+from tests.property.test_attribution_order import (
+    POLICY,
+    Turns,
+    check_credit,
+    clicks_of,
+    minutes,
+    run,
+)
 
 takes = st.lists(st.tuples(st.sampled_from(ALL_TOPICS), st.integers(1, 4)), max_size=4)
 turns = st.lists(
     st.tuples(takes, st.sampled_from([0, 10, 20_000]), st.sampled_from("....rx")), max_size=25
 )
 E = TypeVar("E", bound=Event)
-Turns = list[tuple[list[Take], int, str]]
 
 
 @st.composite
@@ -94,32 +100,19 @@ def logs(draw: st.DrawFn) -> Log:
     return log
 
 
-def run(log: Log, known: Catalog, schedule: Turns) -> Worker:
-    """Play a log in an order of its own: `r` restarts in order, `x` crashes before the commit."""
-    worker = Worker(log, MemoryTable(), known, POLICY)
-    now = 0
-    for batch, passed, event in schedule:
-        now += passed
-        worker.turn(batch, now, commit=event != "x")
-        if event == "r":
-            worker.stop()
-            worker.start()
-    return worker.drain(batch=3, now=now)
-
-
 @given(logs(), catalogs(), turns, turns)
 def test_A2_customers_get_the_same_final_decisions_in_any_order(
     log: Log, known: Catalog, one: Turns, other: Turns
 ) -> None:
     reference = content(Worker(log, MemoryTable(), known, POLICY).drain())
-    assert content(run(log, known, one)) == content(run(log, known, other)) == reference
+    assert content(run(log, one, known)) == content(run(log, other, known)) == reference
 
 
 @given(logs(), catalogs(), turns)
 def test_A1_A4_every_version_is_whole_and_no_version_is_used_twice(
     log: Log, known: Catalog, schedule: Turns
 ) -> None:
-    worker = run(log, known, schedule)
+    worker = run(log, schedule, known)
     assert set(worker.final) == {report.conversion_key for report in log.conversions}
     versions: dict[tuple[bytes, int], bytes] = {}
     for decision in worker.published:

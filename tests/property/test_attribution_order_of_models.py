@@ -11,7 +11,7 @@ from services.attribution.table import MemoryTable
 from tests.attribution_cases import coupon, frozen, known
 from tests.attribution_events import Log, offer
 from tests.attribution_samples import Worker, content
-from tests.property.test_attribution_order import POLICY, Turns, check_credit, logs, turns
+from tests.property.test_attribution_order import POLICY, Turns, check_credit, logs, run, turns
 
 
 @st.composite
@@ -27,19 +27,6 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     ]
     weights = frozen(draw(st.sampled_from(["markov", "shapley"])), {0: "0.25", 1: "0.5"})
     return known(*offers, weights, coupon(1), coupon(2, "OTHER"))
-
-
-def run(log: Log, schedule: Turns, view: Catalog) -> Worker:
-    """Play a log in an order of its own: `r` restarts in order, `x` crashes before the commit."""
-    worker = Worker(log, MemoryTable(), view, POLICY)
-    now = 0
-    for batch, passed, event in schedule:
-        now += passed
-        worker.turn(batch, now, commit=event != "x")
-        if event == "r":
-            worker.stop()
-            worker.start()
-    return worker.drain(batch=3, now=now)
 
 
 @given(logs(), turns, catalogs(), st.lists(st.sampled_from([None, "SAVE10", "NONE"]), min_size=5))
