@@ -69,8 +69,7 @@ def paths(
     settings = load_home(home)
     catalog = catalogue(settings)
     wanted = scope(catalog, offer, goal, since, until, lookback, currency)
-    found = read(settings, wanted, channel_of(by, catalog))
-    summary = summarised(with_repeats(found, repeats))
+    summary = summarised(with_repeats(read(settings, wanted, channel_of(by, catalog)), repeats))
     text = as_csv(summary, sep)
     if out is None:
         sys.stdout.write(text)

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from afflux.runtime.catalog_file import CatalogFile, FileRefused, to_yaml
 from afflux.runtime.catalog_store import apply_plan
 from afflux.runtime.homes import load_home
 from afflux.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from services.attribution.paths.summary import Paths
 
 
 class BatchModel(StrEnum):
@@ -57,22 +60,12 @@ def fit(
     Example: afflux attribution fit --model markov --offer 1 --from 2026-01-01 --apply
     """
     from services.attribution.paths.journeys import as_paths, summarised  # noqa: PLC0415
-    from services.attribution.paths.markov import TooManyStates  # noqa: PLC0415
-    from services.attribution.paths.weights import fit as fitted  # noqa: PLC0415
 
     settings = load_home(home)
     wanted = scope(catalogue(settings), offer, goal, since, until, lookback, valued=False)
     found = read(settings, wanted, lambda click: str(click.partner_id))
     paths = as_paths(summarised(found))
-    if not paths.conversions.any():
-        raise Refused(
-            f"offer {offer} has no conversion with a click before it in this part of history: "
-            "there is nothing to fit"
-        )
-    try:
-        weights = fitted(paths, model.value, order)
-    except TooManyStates as error:
-        raise Refused(str(error)) from error
+    weights = _weights(paths, offer, model, order)
     named = name or "-".join(["offer", str(offer), *([goal] if goal else []), model.value])
     said = (
         f"{model.value} weights of {paths.conversions.sum():g} conversions and "
@@ -85,6 +78,21 @@ def fit(
         _apply(settings, text, said)
         taken = f"model: {{name: {model.value}, weights: {named}}}"
         typer.echo(f"applied; an offer or a goal takes them by `{taken}`", err=True)
+
+
+def _weights(paths: Paths, offer: int, model: BatchModel, order: int) -> dict[str, str]:
+    from services.attribution.paths.markov import TooManyStates  # noqa: PLC0415
+    from services.attribution.paths.weights import fit as fitted  # noqa: PLC0415
+
+    if not paths.conversions.any():
+        raise Refused(
+            f"offer {offer} has no conversion with a click before it in this part of history: "
+            "there is nothing to fit"
+        )
+    try:
+        return fitted(paths, model.value, order)
+    except TooManyStates as error:
+        raise Refused(str(error)) from error
 
 
 def _span(since: str, until: str | None) -> str:

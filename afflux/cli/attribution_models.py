@@ -73,8 +73,7 @@ def models(
     from services.attribution.paths.report import attribute, check_models  # noqa: PLC0415
 
     _check(sep, delimiter)
-    wanted = _names(names, null_column)
-    check_models(wanted, null_column is not None)
+    check_models(wanted := _names(names, null_column), null_column is not None)
     layout = Layout(
         path=path_column,
         separator=sep,
@@ -85,8 +84,7 @@ def models(
     )
     found = read_paths(paths, layout)
     _print(attribute(found, wanted, Options(order, half_life)), output)
-    lost = found.untouched[0]
-    if lost:
+    if lost := found.untouched[0]:
         typer.echo(f"{lost:g} conversions had no touch and are credited to nobody", err=True)
 
 

@@ -64,10 +64,7 @@ def redecide(
     if yes and chosen:
         wait(settings, ask(settings, chosen, found.known_at, login(), note.strip()))
     sent = len(chosen) if yes else 0
-    if as_json:
-        typer.echo(json.dumps(_told(found, chosen, sent), indent=1))
-    else:
-        _print(found, chosen, sent)
+    _print(found, chosen, sent, as_json)
 
 
 def _which(
@@ -103,7 +100,10 @@ def _key(text: str) -> bytes:
     return conversion_key(AdvertiserId(int(owner)), goal, transaction, None)
 
 
-def _print(found: Plan, chosen: Sequence[Preview], sent: int) -> None:
+def _print(found: Plan, chosen: Sequence[Preview], sent: int, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_told(found, chosen, sent), indent=1))
+        return
     counts = Counter(one.prospect for one in found.previews)
     for prospect in Prospect:
         typer.echo(f"{counts[prospect]:>8} {prospect}")

@@ -117,12 +117,8 @@ def resubmit_rejections(
     Example: afflux rejections resubmit 019a3f --set goal=sale
     """
     wanted = _filter(advertiser, reason, since)
-    if every == bool(ids):
-        raise typer.BadParameter("give either IDs or --all")
-    if every and wanted == Filter():
-        raise typer.BadParameter("--all goes with --reason, --advertiser or --since")
-    wish = Wish(_changes(changes or []), owner, login())
-    settings = load_home(home)
+    _check(wanted, every, ids or [])
+    wish, settings = Wish(_changes(changes or []), owner, login()), load_home(home)
     found = wait(settings, read_rejections(settings, wanted))
     chosen = [kept for kept in found if not _is_done(kept)] if every else choose(found, ids or [])
     if dry_run:
@@ -130,6 +126,13 @@ def resubmit_rejections(
     else:
         told = wait(settings, _resubmit(settings, chosen, wish, as_json))
     _tell(told, dry_run, as_json)
+
+
+def _check(wanted: Filter, every: bool, ids: Sequence[str]) -> None:
+    if every == bool(ids):
+        raise typer.BadParameter("give either IDs or --all")
+    if every and wanted == Filter():
+        raise typer.BadParameter("--all goes with --reason, --advertiser or --since")
 
 
 def _tell(told: Sequence[tuple[Kept, dict[str, object]]], dry_run: bool, as_json: bool) -> None:
