@@ -136,16 +136,8 @@ def records(clicks: Sequence[Click], partition: int = 0, first_offset: int = 0) 
     ]
 
 
-def decision(
-    version: int = 1,
-    elapsed_ms: int = 60_000,
-    flags: Sequence[str] = (),
-    screened: bool = True,
-    result: Result = Result.ATTRIBUTED,
-    offer_id: int = 7,
-    waited_ms: int = 0,
-) -> Decision:
-    """A decision that credits one click, `elapsed_ms` before the conversion."""
+def credited_click(offer_id: int, flags: Sequence[str]) -> tuple[Share, Touch]:
+    """What a decision says of the one click that it credits."""
     clicked = Millis(T0)
     click_id = ulid(clicked, b"0123456789")
     touch = Touch(
@@ -168,6 +160,20 @@ def decision(
         numerator=1,
         denominator=1,
     )
+    return share, touch
+
+
+def decision(
+    version: int = 1,
+    elapsed_ms: int = 60_000,
+    flags: Sequence[str] = (),
+    screened: bool = True,
+    result: Result = Result.ATTRIBUTED,
+    offer_id: int = 7,
+    waited_ms: int = 0,
+) -> Decision:
+    """A decision that credits one click, `elapsed_ms` before the conversion."""
+    share, touch = credited_click(offer_id, flags)
     credited = result is Result.ATTRIBUTED
     return Decision(
         event_id=derive("decision", elapsed_ms, ",".join(flags), int(screened), result.value),
