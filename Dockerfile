@@ -16,10 +16,10 @@ RUN pip install --no-deps --no-build-isolation --no-index -e .
 
 COPY deploy/entrypoint /usr/local/bin/afflux-entrypoint
 RUN useradd --system --create-home afflux \
-    && install -d -o afflux -g afflux /var/lib/afflux
+    && install -d -o afflux -g afflux /var/lib/afflux /var/lib/afflux-checkpoints
 USER afflux
 ENV AFFLUX_HOME=/var/lib/afflux
-VOLUME /var/lib/afflux
+VOLUME ["/var/lib/afflux", "/var/lib/afflux-checkpoints"]
 
 ENTRYPOINT ["afflux-entrypoint"]
 CMD ["--help"]

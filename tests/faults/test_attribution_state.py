@@ -22,9 +22,16 @@ from afflux.runtime.log import configure_logging
 from afflux.runtime.paths import ROOT
 from afflux.runtime.settings import Settings
 from afflux.runtime.supervise.stack import Stack
-from tests.attribution_events import change, click, conversion, offer
+from tests.attribution_events import click, conversion
 from tests.conftest import StackMaker
-from tests.faults.test_attribution_crashes import feed, final, recorded, replayed, traffic
+from tests.faults.test_attribution_crashes import (
+    CATALOGUE,
+    feed,
+    final,
+    recorded,
+    replayed,
+    traffic,
+)
 from tests.fraud_kafka import events_of
 from tests.support.checkpoints import Home, flipped, own_table
 from tests.support.faults import small_disk
@@ -34,7 +41,6 @@ ENV = {
     "AFFLUX_BATCH_RECORDS": "50",
     "AFFLUX_TOPIC_PARTITIONS": "2",
 }
-CATALOGUE = [change(offer(7)), change(offer(8)), change(offer(9, advertiser=2))]
 
 
 def afflux(home: Path, *words: str) -> str:

@@ -18,6 +18,7 @@ MODEL_NAMES = (
     "markov",
     "shapley",
 )
+"""What offers may name. Each has its file: see docs/attribution.md, A new model."""
 WEIGHTED_MODELS = ("markov", "shapley")
 """Models whose channel weights are computed from history, then frozen (AttributionWeights)."""
 

@@ -129,8 +129,9 @@ class CustomerBound(Event, frozen=True, kw_only=True):
 
     The earliest `occurred_at` wins, whatever came first. A higher `version` of the same
     `conversion_key` replaces a lower one; no shares: it asks no more. Bound for calendar `months`,
-    for a number of `payments`, or, with neither, for ever. `asked` is a decision by a weaker signal
-    that stands only if no earlier binding holds: the customer's partition publishes it.
+    for a number of `payments`, or, with neither, for ever. `offer_id` is the offer that the report
+    names. `asked` is what was decided by the report's own signals, without its customer; it is
+    always set: the customer's partition publishes it, or the customer's decision (ADR 0012).
     """
 
     topic: ClassVar[str] = "attribution.customers"
