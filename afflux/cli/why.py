@@ -115,9 +115,10 @@ def _signal(told: Told) -> str:
     shown = _SIGNALS.get(name, name)
     if name == "coupon" and told.get("coupon"):
         return f"{shown} {escape(told['coupon'])}"
-    if name == "customer":
-        by = f"conversion {told['bound_by']}" if told["bound_by"] else "a person's word"
-        return f"{shown}, bound by {by}"
+    if name == "customer" and told["bound_by"]:
+        return f"{shown}, bound by conversion {told['bound_by']}"
+    if name == "customer" and told.get("reason") in (None, "customer_unbound"):
+        return f"{shown}, by a person's word"
     return shown
 
 

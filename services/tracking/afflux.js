@@ -6,6 +6,7 @@
    data-domain  the cookie's domain, to share it among subdomains (this host only)
    data-edge    the edge, where the script is served from another place
    afflux.convert({goal: "sale", txn_id: "A-1", amount: "49.90", currency: "EUR"})
+                with advertiser: 7 also of who did not come by a click: by its clicks and views
    Before the script is there: (window.affluxQueue = window.affluxQueue || []).push({goal: ...}) */
 (function (w, d) {
   "use strict";
@@ -38,22 +39,23 @@
     var n = w.navigator;
     if (n.sendBeacon && n.sendBeacon(url)) return true;
     if (!w.fetch) return image(url);
-    w.fetch(url, { method: "POST", mode: "no-cors", keepalive: true }).catch(function () {
+    w.fetch(url, { method: "POST", mode: "no-cors", credentials: "include", keepalive: true }).catch(function () {
       image(url);
     });
     return true;
   }
 
-  /* Reports a conversion. Returns whether it was handed to the browser: false without a click. */
+  /* Reports a conversion. Returns whether it was handed to the browser: false without a
+     click, unless the advertiser is named. */
   function convert(order) {
     var query = new URLSearchParams(), id = order.click_id || clickId();
-    if (!id) return false;
+    if (!id && !order.advertiser) return false;
     Object.keys(order).forEach(function (name) {
       var value = order[name];
       if (value === undefined || value === null) return;
       query.set(name, typeof value === "object" ? JSON.stringify(value) : value);
     });
-    query.set("click_id", id);
+    if (id) query.set("click_id", id);
     return send(edge + "/pixel?" + query);
   }
 

@@ -94,7 +94,7 @@ class Reports:
         if limited is not None:
             return await self.refuse(unpacked, limited, found.identity)
         context = self._context(found.identity, Channel.PIXEL, request)
-        built = read_conversion(found.fields, context)
+        built = read_conversion(found.fields, context, visitor_key=found.visitor_key)
         return _answer(await self._keeper.answer(built, unpacked, found.identity))
 
     async def conversions(self, request: Request) -> Answer:

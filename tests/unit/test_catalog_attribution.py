@@ -100,6 +100,14 @@ def test_a_file_says_how_conversions_are_attributed() -> None:
     }
 
 
+def test_months_and_payments_may_both_end_a_lifetime() -> None:
+    entities, problems = read(BASE.replace("{months: 12}", "{months: 12, payments: 6}"))
+    offer = entities["offer", "1"]
+    assert problems == [] and isinstance(offer, Offer)
+    assert offer.lifetime == Lifetime(months=12, payments=6)
+    assert show_entity(offer)["lifetime"] == {"months": 12, "payments": 6}
+
+
 def test_what_is_shown_is_what_the_file_said() -> None:
     entities, _ = read(BASE)
     offer = entities["offer", "1"]
@@ -128,8 +136,9 @@ def test_what_is_shown_is_what_the_file_said() -> None:
         ("{id: spring, model: markov", "{id: spring, model: shapley", "model", "those of"),
         ('first: "0.5"', 'first: "0.9"', "offers[0]", "at most 1"),
         ("half_life: 3d", "half_life: 0", "offers[0]", "longer than 0"),
-        ("{months: 12}", "{months: 12, payments: 3}", "lifetime", "say one of"),
-        ("{months: 12}", "{}", "lifetime", "say one of"),
+        ("{months: 12}", "{months: 12, for_ever: true}", "lifetime", "say months"),
+        ("{months: 12}", "{for_ever: false}", "lifetime", "say months"),
+        ("{months: 12}", "{}", "lifetime", "say months"),
         ("code: summer10", 'code: "sum mer"', "code", "no coupon"),
         ("partner: 2, offer: 1", "partner: 2, offer: 2", "offer", "advertiser 8"),
         ("partner: 2, offer: 1", "partner: 5, offer: 1", "partner", "no partner"),

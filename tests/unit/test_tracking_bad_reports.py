@@ -6,6 +6,7 @@ import gzip
 import zlib
 
 import pytest
+from msgspec.structs import replace
 
 from afflux.kernel.catalog import Advertiser
 from afflux.kernel.events import Authentication, Channel, Conversion, Status
@@ -174,6 +175,44 @@ def test_a_pixel_belongs_to_the_advertiser_of_its_click() -> None:
         built = build_conversion(found.fields, context(channel=Channel.PIXEL))
         assert isinstance(built, Conversion) and built.click_id == CLICK.click_id
         assert built.status is Status.PENDING  # it is not the advertiser's word
+
+
+def test_a_pixel_without_a_click_is_its_visitor_s() -> None:
+    cookie = f"a=b; afflux_v={CLICK.visitor_key.hex()}"
+    found = pixel({"goal": "sale", "txn_id": "T", "advertiser": "7"}, cookie)
+    assert isinstance(found, Pixel) and found.identity.advertiser.id == 7
+    built = build_conversion(
+        found.fields, context(channel=Channel.PIXEL), visitor_key=found.visitor_key
+    )
+    assert isinstance(built, Conversion) and built.status is Status.PENDING
+    assert (built.click_id, built.visitor_key) == (None, CLICK.visitor_key)
+    assert built.key == CLICK.visitor_key, "it goes to the journey's partition"
+
+
+@pytest.mark.parametrize(
+    ("params", "cookie", "reason"),
+    [
+        ({"advertiser": "7"}, "", "pixel_click_missing"),
+        ({"advertiser": "7"}, "afflux_v=12", "pixel_click_missing"),
+        ({}, "afflux_v={}", "pixel_click_missing"),
+        ({"advertiser": "8"}, "afflux_v={}", "pixel_not_allowed"),
+        ({"advertiser": "9" * 30}, "afflux_v={}", "advertiser_unknown"),
+        ({"advertiser": "\u0667"}, "afflux_v={}", "advertiser_unknown"),
+        ({"advertiser": "7", "status": "approved"}, "afflux_v={}", "field_invalid"),
+    ],
+)
+def test_T3_a_visitor_s_pixel_is_refused_with_a_reason(
+    params: dict[str, object], cookie: str, reason: str
+) -> None:
+    found = pixel({"txn_id": "T", **params}, cookie.format(CLICK.visitor_key.hex()))
+    assert isinstance(found, Refusal) and found.reason == reason
+
+
+def test_T5_a_visitor_s_pixel_after_its_erasure_is_refused() -> None:
+    erased = replace(context(channel=Channel.PIXEL), erased={CLICK.visitor_key})
+    fields = {"goal": "sale", "txn_id": "T"}
+    built = build_conversion(fields, erased, visitor_key=CLICK.visitor_key)
+    assert isinstance(built, Refusal) and built.reason == "visitor_erased"
 
 
 def test_T3_a_pixel_without_a_genuine_click_of_an_advertiser_that_allows_it_is_refused() -> None:

@@ -101,14 +101,14 @@ def read_model(node: Node, path: str, problems: Problems) -> object:
 
 
 def read_lifetime(node: Node, path: str, problems: Problems) -> object:
-    """Read {months: N}, {payments: N} or {for_ever: true}."""
+    """Read {months: N}, {payments: N}, both (what ends first counts), or {for_ever: true}."""
     values = read_fields(node, path, problems, _LIFETIME)
     if values is None:
         return BAD
-    if len(values) != 1 or values.get("for_ever") is False:
-        problems.add(node.line, path, "say one of months: N, payments: N or for_ever: true")
+    for_ever = values.pop("for_ever", None)
+    if for_ever is False or bool(for_ever) == bool(values):
+        problems.add(node.line, path, "say months: N, payments: N, both, or for_ever: true")
         return BAD
-    values.pop("for_ever", None)
     return build(Lifetime, values, node.line, path, problems)
 
 

@@ -58,7 +58,8 @@ class PartnerWindow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Lifetime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a customer stays bound to whom its first conversion was credited to: calendar
-    `months` from that conversion, a number of `payments`, or, with neither, for ever."""
+    `months` from that conversion, a number of `payments`, whichever ends first, or, with neither,
+    for ever."""
 
     months: int | None = None
     payments: int | None = None

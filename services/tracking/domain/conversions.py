@@ -83,7 +83,8 @@ def build_conversion(
 ) -> Conversion | Refusal:
     """Return the conversion in `fields` (`FIELDS` are read), or why there is none.
 
-    `click` and `visitor_key` are for imports, which know them without a signed click id.
+    `click` is for imports, which know it without a signed click id; `visitor_key` for them and for
+    a browser whose cookie names it.
     `journal_position` is 0 until the journal gives one.
     """
     entry = read_conversion(fields, context, click, visitor_key)
@@ -127,6 +128,8 @@ def _build(
     details = _details(fields, context, offer_id, goal)
     body_hash = fields.body_hash(_BODY)
     visitor = click.visitor_key if click else visitor_key
+    if visitor in context.erased:
+        raise RefusedError("visitor_erased", "the report's visitor was erased")
     return Conversion(
         event_id=derive("conversion-event", key, body_hash),
         occurred_at=details.order_at,

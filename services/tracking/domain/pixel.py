@@ -1,5 +1,5 @@
-"""Conversions from a browser: no secret, so only with a verified click of an advertiser that
-allows it."""
+"""Conversions from a browser: no secret, so only with a verified click, or with the visitor's own
+cookie, of an advertiser that allows it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from afflux.kernel.catalog import Advertiser, State
 from afflux.kernel.events import Authentication
 from afflux.kernel.token import MAX_LENGTH, TokenError, verify
+from afflux.kernel.types import Id16
 from services.tracking.domain.authentication import Identity, Request
+from services.tracking.domain.clicks import read_visitor
 from services.tracking.domain.refusal import Refusal
 
 GIF = bytes.fromhex(
@@ -25,10 +27,12 @@ _COOKIE_LIMIT = 16 << 10
 
 
 class Pixel(Struct, frozen=True):
-    """A report from a browser: its fields, and whose it is."""
+    """A report from a browser: its fields, and whose it is; `visitor_key` is that of a browser that
+    names no click, and leads to the journey of its clicks and views."""
 
     fields: Mapping[str, object]
     identity: Identity
+    visitor_key: Id16 | None = None
 
 
 def read_pixel(
@@ -40,15 +44,14 @@ def read_pixel(
 ) -> Pixel | Refusal:
     """Return the report of a pixel, or why it is refused.
 
-    The click id, from the parameters or else from the cookie, says who the advertiser is. What the
+    The click id, from the parameters or else from the cookie, says who the advertiser is. Without
+    one the browser must be a visitor of ours, by its cookie, and name the `advertiser`. What the
     `network` resubmits stays a browser's word: it must belong to the same advertiser, and keeps
     only the time at which it first came in.
     """
     text = _named(params) or cookie_value(cookie)
     if not text:
-        return Refusal(
-            "pixel_click_missing", "send click_id, or the cookie of afflux.js", "click_id"
-        )
+        return _by_visitor(params, cookie, advertisers)
     try:
         click = verify(text, click_keys)
     except TokenError as error:
@@ -58,17 +61,41 @@ def read_pixel(
         return Refusal(
             "click_id_foreign", f"the click does not belong to {str(named)[:40]!r}", "click_id"
         )
-    found = advertisers.get(click.advertiser_id)
+    found = _allowed(str(click.advertiser_id), params, advertisers)
+    if isinstance(found, Refusal):
+        return found
+    first = network.first_received_at if network else None
+    return Pixel({**params, "click_id": text}, Identity(found, Authentication.NONE, first))
+
+
+def _by_visitor(
+    params: Mapping[str, object], cookie: str | None, advertisers: Mapping[int, Advertiser]
+) -> Pixel | Refusal:
+    visitor, named = read_visitor(cookie), str(params.get("advertiser") or "").strip()
+    if visitor is None or not named:
+        detail = "send click_id or the cookie of afflux.js, or advertiser with the visitor's cookie"
+        return Refusal("pixel_click_missing", detail, "click_id")
+    found = _allowed(named, params, advertisers)
+    if isinstance(found, Refusal):
+        return found
+    return Pixel(params, Identity(found, Authentication.NONE), Id16(visitor))
+
+
+def _allowed(
+    named: str, params: Mapping[str, object], advertisers: Mapping[int, Advertiser]
+) -> Advertiser | Refusal:
+    """Return the advertiser of that id if a browser may report for it now."""
+    known = named.isascii() and named.isdigit() and len(named) < 20
+    found = advertisers.get(int(named)) if known else None
     if found is None:
-        return Refusal("advertiser_unknown", f"no advertiser has the id {click.advertiser_id}")
+        return Refusal("advertiser_unknown", f"no advertiser has the id {named[:40]}")
     if not found.allow_pixel:
         return Refusal("pixel_not_allowed", f"advertiser {found.id} has to report from its server")
     if found.status is not State.ACTIVE:
         return Refusal("advertiser_paused", f"advertiser {found.id} is paused")
     if params.get("status") not in (None, ""):
         return Refusal("field_invalid", "a browser has no say in the status", "status")
-    first = network.first_received_at if network else None
-    return Pixel({**params, "click_id": text}, Identity(found, Authentication.NONE, first))
+    return found
 
 
 def with_cookie(request: Request, params: Mapping[str, object]) -> Request:
