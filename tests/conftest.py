@@ -28,7 +28,7 @@ from tests.support.purity import pure
 FULL = os.environ.get("AFFLUX_TEST_PROFILE", "short") == "full"
 # A broker that lives for seconds never earns back what the optimising compiler costs.
 os.environ.setdefault("AFFLUX_KAFKA_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
-ORDER = ("unit", "property", "contract", "replay", "integration", "e2e", "faults")
+ORDER = ("e2e", "faults", "integration", "replay", "contract", "property", "unit")
 PURE = ("unit", "property")
 HERE = Path(__file__).parent
 LOG_TAIL = 40
@@ -55,7 +55,8 @@ def kind(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Cheap tests first; the long ones only in the full profile."""
+    """Long files first, so that no worker is left with one at the end; tests marked `full` only in
+    the full profile."""
     items.sort(key=lambda item: ORDER.index(kind(item)) if kind(item) in ORDER else -1)
     if FULL:
         return
