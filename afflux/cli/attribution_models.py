@@ -37,7 +37,12 @@ Models = Annotated[
     str | None, typer.Option("--models", help="Models, with commas between; default: all that can.")
 ]
 Order = Annotated[
-    int, typer.Option(min=1, help="Order of the Markov chain: channels it remembers.")
+    int,
+    typer.Option(
+        min=1,
+        help="Order of the Markov chain: channels it remembers. More than the longest path has "
+        "change nothing.",
+    ),
 ]
 HalfLife = Annotated[
     float, typer.Option(min=1e-3, help="Half-life of time-decay, in steps of the path.")

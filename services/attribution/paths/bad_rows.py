@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -35,7 +37,32 @@ def ragged(file: Path, delimiter: str, otherwise: str) -> str:
         return f"{file}:{line}: not UTF-8 text: {error.reason}"
     except csv.Error as error:
         return f"{file}:{reader.line_num}: {error}"
+    if quoted := _bare_quote(file, delimiter):
+        return (
+            f"{file}:{quoted}: a quote stands in a field without quotes around it: put the field "
+            'in quotes, with each quote inside doubled ("a ""b""")'
+        )
     return f"{file} is no CSV file for us: {otherwise}"
+
+
+def _bare_quote(file: Path, delimiter: str) -> int | None:
+    """Return the line of the first row with a quote in a field that is not quoted properly."""
+    field = rf'(?:"[^"]*(?:""[^"]*)*"|[^"{re.escape(delimiter)}\r\n]*)'
+    proper = re.compile(rf"{field}(?:{re.escape(delimiter)}{field})*[\r\n]*")
+    read: list[str] = []
+
+    def noted(lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            read.append(line)
+            yield line
+
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        reader = csv.reader(noted(opened), delimiter=delimiter)
+        for _ in reader:
+            if not proper.fullmatch("".join(read)):
+                return reader.line_num
+            read.clear()
+    return None
 
 
 def _line(file: Path, delimiter: str, row: int) -> int:

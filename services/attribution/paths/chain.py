@@ -77,5 +77,7 @@ def _states(
         found, inverse = np.unique((before * base + codes)[counted], return_inverse=True)
         state = np.zeros(len(codes), dtype=np.int64)
         state[counted] = inverse
+        if len(found) == number:
+            break  # longer tuples tell no more touches apart: so it is beyond the longest path
         number = len(found)
     return state, number

@@ -41,6 +41,7 @@ def load(file: Path, layout: Layout) -> tuple[pl.DataFrame, str]:
 
     Errors: Refused when the file cannot be read, a column is missing or there are no rows.
     """
+    _check_roles(layout)
     try:
         found = _parquet(file, layout) if _is_parquet(file) else _csv(file, layout)
     except OSError as error:
@@ -76,6 +77,12 @@ def _parquet(file: Path, layout: Layout) -> pl.DataFrame:
 def _csv(file: Path, layout: Layout) -> pl.DataFrame:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
+            if opened.readline().endswith("\r"):
+                raise Refused(
+                    f"{file}: its first line ends with a lone carriage return (CR): "
+                    "save it with line ends LF or CRLF"
+                )
+            opened.seek(0)
             header = next(csv.reader(opened, delimiter=layout.delimiter), None)
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refused(ragged(file, layout.delimiter, str(error))) from error
@@ -86,7 +93,7 @@ def _csv(file: Path, layout: Layout) -> pl.DataFrame:
         found = pl.read_csv(
             file,
             has_header=True,
-            columns=[header.index(name) for name in layout.columns().values()],
+            columns=[header.index(name) for name in dict.fromkeys(layout.columns().values())],
             separator=layout.delimiter,
             infer_schema=False,
         )
@@ -94,6 +101,24 @@ def _csv(file: Path, layout: Layout) -> pl.DataFrame:
         raise Refused(ragged(file, layout.delimiter, str(error).splitlines()[0])) from error
     trimmed = pl.exclude(layout.path).str.strip_chars()
     return found.with_columns(pl.when(trimmed == "").then(None).otherwise(trimmed).name.keep())
+
+
+def _check_roles(layout: Layout) -> None:
+    """Only the conversions may be another thing too: their own value."""
+    roles = layout.columns()
+    if layout.value == layout.conversions:
+        del roles[VALUE]
+    used = list(roles.values())
+    for name in used:
+        if used.count(name) > 1:
+            raise Refused(
+                f"column {name!r} is asked for as {' and as '.join(_roles(roles, name))}: "
+                "a column has one role (only the value may be the conversions)"
+            )
+
+
+def _roles(roles: dict[str, str], name: str) -> list[str]:
+    return [ours for ours, theirs in roles.items() if theirs == name]
 
 
 def _check(file: Path, layout: Layout, header: list[str]) -> None:

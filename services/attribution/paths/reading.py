@@ -13,6 +13,9 @@ from services.attribution.paths.bad_rows import refuse_row
 from services.attribution.paths.frames import LOST, PATH, ROW, VALUE, WON, Layout, load
 from services.attribution.paths.summary import Paths
 
+MAX_TOTAL = 1e300
+"""Of a column: what models multiply and add up of it stays finite."""
+
 
 def read_paths(file: Path, layout: Layout) -> Paths:
     """Read a file of path summaries; rows of the same path are added up.
@@ -20,11 +23,13 @@ def read_paths(file: Path, layout: Layout) -> Paths:
     A path is channels joined by the separator (in Parquet also a list of texts); an empty one is
     what happened without a touch. Spaces around a channel are no part of its name. Counts are
     numbers >= 0; a value is any number, and may be left out where nothing was converted.
-    Errors: Refused, with the line and the reason, for the first row that is not so.
+    Errors: Refused, with the line and the reason, for the first row that is not so; and for a
+    column whose numbers, signs aside, add up to more than MAX_TOTAL.
     """
     frame, separator = load(file, layout)
     refuse = _refuser(file, layout)
     numbers = _numbers(frame, layout, refuse)
+    _check_totals(file, numbers, layout)
     grouped = numbers.with_columns(_path(frame)).group_by(PATH).sum().sort(PATH)
     touched, bare = grouped.filter(pl.col(PATH) != ""), grouped.filter(pl.col(PATH) == "")
     split = touched[PATH].str.split(separator)
@@ -81,6 +86,15 @@ def _numbers(frame: pl.DataFrame, layout: Layout, refuse: Refuser) -> pl.DataFra
             refuse(frame[ROW][row], _why(layout.columns()[name], frame[name][row], name == VALUE))
         found[name] = number
     return pl.DataFrame(found)
+
+
+def _check_totals(file: Path, numbers: pl.DataFrame, layout: Layout) -> None:
+    for ours, theirs in layout.columns().items():
+        if ours != PATH and not numbers[ours].abs().sum() <= MAX_TOTAL:
+            raise Refused(
+                f"{file}: the numbers of column {theirs!r} add up to more than {MAX_TOTAL:g}, "
+                "which is too much to reckon with: take a larger unit"
+            )
 
 
 def _why(column: str, text: object, any_sign: bool) -> str:
