@@ -12,7 +12,7 @@ import typer
 from afflux.cli.options import Home
 from afflux.cli.who import login
 from afflux.kernel import scalars
-from afflux.kernel.catalog import Catalog, ModelTerms, ShadowModel
+from afflux.kernel.catalog import MODEL_NAMES, Catalog, ModelTerms, ShadowModel
 from afflux.kernel.catalog.attribution_fields import decimal_text
 from afflux.kernel.catalog.fields import show_entity
 from afflux.kernel.types import Millis
@@ -66,6 +66,7 @@ def _terms(name: str, half_life: str, first: str, last: str, weights: str | None
         "last": _read(decimal_text, last, "--last"),
         "weights": weights,
     }
+    _read(scalars.one_of(*MODEL_NAMES), name, "--model")
     return ModelTerms(name=name, **{key: value for key, value in given.items() if value})
 
 
