@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -95,21 +96,9 @@ def click(
     return Click(
         event_id=click_id,
         click_id=click_id,
-        occurred_at=Millis(T0 + at),
-        recorded_at=Millis(T0 + (at if recorded_at is None else recorded_at)),
-        visitor_key=visitor(who),
-        visitor_is_new=False,
-        link_id=partner * 10 + offer_id,
-        partner_id=partner,
-        offer_id=offer_id,
-        advertiser_id=2 if offer_id == 9 else 1,
-        ip_prefix="192.0.2.0/24",
-        ip_hash=bytes(16),
-        user_agent="Mozilla/5.0",
         outcome=outcome,
         reason=reason,
-        edge_id="edge-1",
-        journal_position=number,
+        **_visit(number, at, who, offer_id, partner, recorded_at),
     )
 
 
@@ -127,21 +116,30 @@ def view(
     return Impression(
         event_id=impression_id,
         impression_id=impression_id,
-        occurred_at=Millis(T0 + at),
-        recorded_at=Millis(T0 + (at if recorded_at is None else recorded_at)),
-        visitor_key=visitor(who),
-        visitor_is_new=False,
-        link_id=partner * 10 + offer_id,
-        partner_id=partner,
-        offer_id=offer_id,
-        advertiser_id=2 if offer_id == 9 else 1,
-        ip_prefix="192.0.2.0/24",
-        ip_hash=bytes(16),
-        user_agent="Mozilla/5.0",
         reason=reason,
-        edge_id="edge-1",
-        journal_position=number,
+        **_visit(number, at, who, offer_id, partner, recorded_at),
     )
+
+
+def _visit(
+    number: int, at: int, who: int, offer_id: int, partner: int, recorded_at: int | None
+) -> dict[str, Any]:
+    """What a click and an impression have in common."""
+    return {
+        "occurred_at": Millis(T0 + at),
+        "recorded_at": Millis(T0 + (at if recorded_at is None else recorded_at)),
+        "visitor_key": visitor(who),
+        "visitor_is_new": False,
+        "link_id": partner * 10 + offer_id,
+        "partner_id": partner,
+        "offer_id": offer_id,
+        "advertiser_id": 2 if offer_id == 9 else 1,
+        "ip_prefix": "192.0.2.0/24",
+        "ip_hash": bytes(16),
+        "user_agent": "Mozilla/5.0",
+        "edge_id": "edge-1",
+        "journal_position": number,
+    }
 
 
 def flag(of: Click, offset: int, name: str = "bot_user_agent", recorded_at: int = 0) -> ClickFlag:

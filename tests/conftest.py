@@ -55,8 +55,8 @@ def kind(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first, so that no worker is left with one at the end; tests marked `full` only in
-    the full profile."""
+    """Long files first in one worker (several take files by their number of tests); tests marked
+    `full` only in the full profile."""
     items.sort(key=lambda item: ORDER.index(kind(item)) if kind(item) in ORDER else -1)
     if FULL:
         return

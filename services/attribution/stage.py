@@ -115,7 +115,7 @@ class AttributionStage:
         return {part: self._parts[part.partition].state.offsets[part.topic] for part in partitions}
 
     async def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        """Close the stores; the assignor moves all three topics of a partition together."""
+        """Close the stores; the assignor moves all topics of a partition together."""
         for number in sorted({part.partition for part in partitions}):
             process = self._parts.pop(number, None)
             if process is not None:

@@ -1,4 +1,4 @@
-"""The store's port, its twin in memory, and an overlay that reads its own uncommitted writes."""
+"""The store's port, and its twin in memory."""
 
 from __future__ import annotations
 

@@ -14,36 +14,36 @@ UNKNOWN_DEVICE = "unknown"
 def seen_of(click: Click, offset: int, log_time: Millis) -> Seen:
     """Return the click at an offset as the journey has it; `log_time` is its partition's."""
     no_touch = _reason(click.reason) if click.outcome in NO_TOUCH else None
-    return Seen(
-        click_id=click.click_id,
-        occurred_at=click.occurred_at,
-        recorded_at=click.recorded_at,
-        log_time=log_time,
-        offset=offset,
-        partner_id=click.partner_id,
-        offer_id=click.offer_id,
-        link_id=click.link_id,
-        advertiser_id=click.advertiser_id,
-        no_touch=no_touch,
-        tags=_tags(click),
-    )
+    return _seen(click, click.click_id, "click", no_touch, offset, log_time)
 
 
 def seen_view(view: Impression, offset: int, log_time: Millis) -> Seen:
     """Return the impression at an offset as the journey has it; `log_time` is its partition's."""
+    no_touch = None if view.reason is None else _reason(view.reason)
+    return _seen(view, view.impression_id, "impression", no_touch, offset, log_time)
+
+
+def _seen(
+    of: Click | Impression,
+    touch_id: bytes,
+    kind: str,
+    no_touch: str | None,
+    offset: int,
+    log_time: Millis,
+) -> Seen:
     return Seen(
-        click_id=view.impression_id,
-        occurred_at=view.occurred_at,
-        recorded_at=view.recorded_at,
+        click_id=touch_id,
+        occurred_at=of.occurred_at,
+        recorded_at=of.recorded_at,
         log_time=log_time,
         offset=offset,
-        partner_id=view.partner_id,
-        offer_id=view.offer_id,
-        link_id=view.link_id,
-        advertiser_id=view.advertiser_id,
-        no_touch=None if view.reason is None else _reason(view.reason),
-        tags=_tags(view),
-        kind="impression",
+        partner_id=of.partner_id,
+        offer_id=of.offer_id,
+        link_id=of.link_id,
+        advertiser_id=of.advertiser_id,
+        no_touch=no_touch,
+        tags=_tags(of),
+        kind=kind,
     )
 
 

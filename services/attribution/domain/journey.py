@@ -1,4 +1,4 @@
-"""A visitor's clicks, and what of them one conversion may look at.
+"""A visitor's clicks and views, and what of them one conversion may look at.
 
 Log time of a click is the highest `recorded_at` in its partition up to and including it. It never
 falls, and depends on the clicks partition alone: who reads the topics faster changes nothing.

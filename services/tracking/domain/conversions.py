@@ -122,14 +122,12 @@ class _Details(Struct, frozen=True):
 def _build(
     fields: Fields, context: ReportContext, click: ClickToken | None, visitor_key: Id16 | None
 ) -> Conversion:
-    click = _taken_in(click or read_click(fields, context), context)
+    click = click or read_click(fields, context)
+    visitor = _visitor(click, visitor_key, context)
     goal, transaction_id, key = _identity(fields, context, click)
     offer_id = _offer_id(fields, context, click)
     details = _details(fields, context, offer_id, goal)
     body_hash = fields.body_hash(_BODY)
-    visitor = click.visitor_key if click else visitor_key
-    if visitor in context.erased:
-        raise RefusedError("visitor_erased", "the report's visitor was erased")
     return Conversion(
         event_id=derive("conversion-event", key, body_hash),
         occurred_at=details.order_at,
@@ -163,11 +161,15 @@ def _build(
     )
 
 
-def _taken_in(click: ClickToken | None, context: ReportContext) -> ClickToken | None:
-    """Return the click, unless nothing is taken in any more of its visitor."""
-    if click is not None and click.visitor_key in context.erased:
-        raise RefusedError("visitor_erased", "the click's visitor was erased", "click_id")
-    return click
+def _visitor(
+    click: ClickToken | None, visitor_key: Id16 | None, context: ReportContext
+) -> Id16 | None:
+    """Return whose conversion it is, unless nothing is taken in any more of that visitor."""
+    visitor = click.visitor_key if click else visitor_key
+    if visitor in context.erased:
+        whose, field = ("click", "click_id") if click else ("report", None)
+        raise RefusedError("visitor_erased", f"the {whose}'s visitor was erased", field)
+    return visitor
 
 
 def _identity(

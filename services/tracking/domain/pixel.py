@@ -61,7 +61,7 @@ def read_pixel(
         return Refusal(
             "click_id_foreign", f"the click does not belong to {str(named)[:40]!r}", "click_id"
         )
-    found = _allowed(str(click.advertiser_id), params, advertisers)
+    found = _allowed(advertisers.get(click.advertiser_id), str(click.advertiser_id), params)
     if isinstance(found, Refusal):
         return found
     first = network.first_received_at if network else None
@@ -75,18 +75,17 @@ def _by_visitor(
     if visitor is None or not named:
         detail = "send click_id or the cookie of afflux.js, or advertiser with the visitor's cookie"
         return Refusal("pixel_click_missing", detail, "click_id")
-    found = _allowed(named, params, advertisers)
+    known = named.isascii() and named.isdigit() and len(named) < 20
+    found = _allowed(advertisers.get(int(named)) if known else None, named, params)
     if isinstance(found, Refusal):
         return found
     return Pixel(params, Identity(found, Authentication.NONE), Id16(visitor))
 
 
 def _allowed(
-    named: str, params: Mapping[str, object], advertisers: Mapping[int, Advertiser]
+    found: Advertiser | None, named: str, params: Mapping[str, object]
 ) -> Advertiser | Refusal:
-    """Return the advertiser of that id if a browser may report for it now."""
-    known = named.isascii() and named.isdigit() and len(named) < 20
-    found = advertisers.get(int(named)) if known else None
+    """Return the advertiser that is `named` if a browser may report for it now."""
     if found is None:
         return Refusal("advertiser_unknown", f"no advertiser has the id {named[:40]}")
     if not found.allow_pixel:
